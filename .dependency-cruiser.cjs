@@ -38,6 +38,73 @@ const FOLDERS = {
   },
 };
 
+/**
+ * The wings of the large folders: wing → what it may import of the other wings of its folder, and why not more. A
+ * wing never imports the files that lie in the folder itself: they are its door.
+ */
+const WINGS = {
+  dsl: {
+    windows: { may: [], why: 'A window is a description that users make before there is any node.' },
+    contract: {
+      may: ['windows'],
+      why: 'What the engine knows of a topology. Everything here is built on it, so it knows nothing of that.',
+    },
+    common: { may: ['contract'], why: 'What several operators share: bytes of rows, ids, folds. It declares nothing.' },
+    pipelines: {
+      may: ['windows', 'contract', 'common'],
+      why: 'Where records enter and leave RxJS. It follows any operators, so it cannot know which there are.',
+    },
+    declare: {
+      may: ['windows', 'contract', 'common', 'pipelines'],
+      why: 'Pipelines become nodes of a graph here. An operator declares itself; this wing never asks for one.',
+    },
+    buffers: {
+      may: ['contract', 'common', 'pipelines'],
+      why: 'Rows that wait until they are due. What waits, and why, is the business of the operators above.',
+    },
+    reorder: { may: ['contract', 'common'], why: 'The queue of an entity and its gaps, for reorderByVersion only.' },
+    folds: {
+      may: ['windows', 'contract', 'common', 'declare', 'buffers'],
+      why: 'One aggregate for each key, or for each key and window. Operators choose a fold; a fold knows none of them.',
+    },
+    tables: {
+      may: ['contract', 'common', 'pipelines', 'declare', 'buffers'],
+      why: 'Rows of tables, and joins that look them up by key.',
+    },
+    'foreign-keys': {
+      may: ['contract', 'common', 'declare', 'tables'],
+      why: 'A join by foreign key is two tables and the messages between them.',
+    },
+    'stream-join': { may: ['contract', 'common', 'buffers'], why: 'A join of streams keeps records, not rows: it needs no tables.' },
+    operators: {
+      may: ['windows', 'contract', 'common', 'pipelines', 'declare', 'buffers', 'reorder', 'folds', 'tables', 'foreign-keys', 'stream-join'],
+      why: 'One file for each operator that users call. What two of them share lies in a wing below.',
+    },
+  },
+  replay: {
+    slice: { may: [], why: 'Which records of the past: moments, offsets, one order. It runs nothing.' },
+    rerun: { may: [], why: 'The engine on records that it is handed. Where they come from is the choice of the caller.' },
+    snapshots: { may: ['slice', 'rerun'], why: 'The state of a rerun, kept on disk, to begin in the middle of the past.' },
+    past: {
+      may: ['slice', 'rerun', 'snapshots'],
+      why: 'The past of one application, opened: the one way by which every question reaches it.',
+    },
+    answers: {
+      may: ['slice', 'rerun', 'snapshots', 'past'],
+      why: 'One file for each question about the past. They read, and change nothing of the application.',
+    },
+    verify: { may: ['rerun', 'past'], why: 'Two runs of the same past, compared. It needs no snapshots: it runs everything.' },
+    repair: {
+      may: ['slice', 'rerun', 'past'],
+      why: 'Offsets that go back, stores that are made again: the only tools that change a live application.',
+    },
+    versions: {
+      may: ['slice', 'repair'],
+      why: 'A new version beside the live one, until one of them goes. It runs in the present and needs no past.',
+    },
+  },
+};
+
 /** Outside library → the one place that imports it, and why. A library in no row may not be imported by src at all. */
 const LIBRARIES = {
   'rocksdb-native': {
@@ -88,6 +155,22 @@ module.exports = {
       from: { path: `^src/${folder}/` },
       to: { path: '^src/', pathNot: `^src/(${[folder, ...FOLDERS[folder].may].join('|')})/` },
     })),
+    ...Object.entries(WINGS).flatMap(([folder, wings]) =>
+      Object.entries(wings).map(([wing, { may, why }]) => ({
+        name: `${folder}-${wing}-imports-what-its-row-says`,
+        comment: `src/${folder}/${wing} may import ${may.join(', ') || 'no other wing'} of ${folder}. ${why}`,
+        severity: 'error',
+        from: { path: `^src/${folder}/${wing}/` },
+        to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/(${[wing, ...may].join('|')})/` },
+      })),
+    ),
+    ...Object.entries(WINGS).map(([folder, wings]) => ({
+      name: `${folder}-has-no-wing-without-row`,
+      comment: `A new folder in src/${folder} needs a row in WINGS: say what it may import, and why.`,
+      severity: 'error',
+      from: {},
+      to: { path: `^src/${folder}/[^/]+/`, pathNot: `^src/${folder}/(${Object.keys(wings).join('|')})/` },
+    })),
     {
       name: 'model-stands-on-nothing',
       comment: 'No library and no module of Node either: the words of the domain can be loaded anywhere.',
@@ -123,7 +206,7 @@ module.exports = {
         'The engine runs what the contract describes. If it knew operators, a new one would need changes in two places.',
       severity: 'error',
       from: { path: '^src/runtime/' },
-      to: { path: '^src/dsl/', pathNot: '^src/dsl/processor\\.ts$' },
+      to: { path: '^src/dsl/', pathNot: '^src/dsl/contract/' },
     },
     {
       name: 'runtime-knows-the-broker-port-only',

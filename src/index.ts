@@ -5,7 +5,7 @@
  */
 
 export type { Broker } from './broker/port.js';
-export type { GlobalTable } from './dsl/global-table.js';
+export type { GlobalTable } from './dsl/common/global-table.js';
 export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
 export { cogroup } from './dsl/operators/cogroup.js';
 export { dedupe } from './dsl/operators/dedupe.js';
@@ -27,13 +27,13 @@ export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } fro
 export { suppress } from './dsl/operators/suppress.js';
 export { to } from './dsl/operators/to.js';
 export { toTable } from './dsl/operators/to-table.js';
-export type { Topology } from './dsl/processor.js';
+export type { Topology } from './dsl/contract/processor.js';
 export { topology, validate as validateTopology } from './dsl/topology.js';
 export type { TopologyBuilder } from './dsl/topology-builder.js';
-export type { Stream, Table } from './dsl/types.js';
+export type { Stream, Table } from './dsl/contract/types.js';
 export { calendar } from './dsl/windows/calendar.js';
 export { everyN } from './dsl/windows/every-n.js';
-export type { Windowing } from './dsl/windows/windowing.js';
+export type { Windowing } from './dsl/folds/windowing.js';
 export {
   type CountWindows,
   hopping,

@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { declaredNodes } from '../runtime/planned-tasks.js';
 import { outsideTopics } from './declared.js';
 import { checkInput } from './input-file.js';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { loadTopology } from './load-topology.js';
 import { checkTypes, type TypeCheck, type TypeProblem } from './type-check.js';

@@ -1,4 +1,4 @@
-import type { Declaration } from '../dsl/processor.js';
+import type { Declaration } from '../dsl/contract/processor.js';
 import type { StoreSpec } from '../state/contract.js';
 import type { ShownSerdes } from './show.js';
 

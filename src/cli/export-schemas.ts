@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnySerde, Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/contract/processor.js';
 import type { SmallestSlice } from '../replay/index.js';
 import { declaredNodes } from '../runtime/planned-tasks.js';
 import { MemoryRegistry } from '../serdes/registry/memory.js';

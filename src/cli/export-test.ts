@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { dirname, extname, relative, resolve, sep } from 'node:path';
 import { inspect } from 'node:util';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { writeFileAtomically } from '../files/write.js';
 import { bytesCode, commentCode, hasCode, propertyCode, stringCode, valueCode } from '../model/code-text.js';
 import type { Headers } from '../model/headers.js';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { AnySerde } from '../dsl/processor.js';
+import type { AnySerde } from '../dsl/contract/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { isMoment, LAST_MOMENT } from '../model/record.js';

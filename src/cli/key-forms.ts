@@ -1,4 +1,4 @@
-import type { AnySerde, Declaration, Topology } from '../dsl/processor.js';
+import type { AnySerde, Declaration, Topology } from '../dsl/contract/processor.js';
 import type { Disagreement, EventInfo, PastOptions, StateChange, Trace, TraceStep } from '../replay/index.js';
 import { keyForm } from '../serdes/key-form.js';
 import { serdesOf, storesDeclared } from './declared.js';

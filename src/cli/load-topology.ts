@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../dsl/processor.js';
+import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../dsl/contract/processor.js';
 import { isTopology } from '../dsl/topology.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { AnySerde, Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/contract/processor.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { show } from '../model/show.js';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { formatMs } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { HistoryGap, PastOptions, SnapshotEvery } from '../replay/index.js';
-import { PastSerdes } from '../replay/past-serdes.js';
+import { PastSerdes } from '../replay/rerun/past-serdes.js';
 import type { ErrorPolicies } from '../runtime/policy.js';
 import { type BrokerOptions, openExistingBroker } from './broker-url.js';
 import { checkedTopology } from './checked-topology.js';

@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Declaration, Topology } from '../dsl/processor.js';
+import type { Declaration, Topology } from '../dsl/contract/processor.js';
 import { checkName } from '../model/names.js';
 import type { PastOptions, ReplayedRecord, SilencedEffect } from '../replay/index.js';
 import { keyForm } from '../serdes/key-form.js';

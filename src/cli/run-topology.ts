@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { durationMs } from '../model/duration.js';
 import { isStreamsError } from '../model/errors.js';
 import type { Logger } from '../model/ports.js';

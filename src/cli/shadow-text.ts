@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { whenReady } from '../model/not-ready.js';
 import type { OutputComparison } from '../replay/index.js';
 import type { SerdeServices } from '../serdes/serde.js';

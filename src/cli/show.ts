@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnySerde } from '../dsl/processor.js';
+import type { AnySerde } from '../dsl/contract/processor.js';
 import { Headers } from '../model/headers.js';
 import { isNotReady, whenReady } from '../model/not-ready.js';
 import { plainJson } from '../model/plain-text.js';

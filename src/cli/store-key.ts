@@ -1,9 +1,9 @@
-import type { AnySerde, Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/contract/processor.js';
 import { isStreamsError, messageOf } from '../model/errors.js';
 import { show } from '../model/show.js';
 import type { Windowed } from '../model/window.js';
 import type { PastOptions } from '../replay/index.js';
-import { KeyByTopic } from '../replay/past-serdes.js';
+import { KeyByTopic } from '../replay/rerun/past-serdes.js';
 import { keyOfForm } from '../serdes/key-form.js';
 import { isWindowed } from '../serdes/serde.js';
 import type { StoreSpec } from '../state/contract.js';

@@ -1,4 +1,4 @@
-import type { AnySerde, Topology } from '../dsl/processor.js';
+import type { AnySerde, Topology } from '../dsl/contract/processor.js';
 import { declaredNodes } from '../runtime/planned-tasks.js';
 import { openedFor } from '../runtime/send.js';
 import type { SerdeServices, SerdeUsage } from '../serdes/serde.js';

@@ -1,7 +1,7 @@
 import type { Duration } from '../model/duration.js';
 import type { Serde } from '../serdes/serde.js';
-import type { GlobalTable } from './global-table.js';
-import type { Stream, Table } from './types.js';
+import type { GlobalTable } from './common/global-table.js';
+import type { Stream, Table } from './contract/types.js';
 
 export interface StreamOptions<K, V> {
   readonly key: Serde<K>;

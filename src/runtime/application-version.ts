@@ -10,7 +10,7 @@ import { addedTo, textOf } from './offset-texts.js';
  * Identifies a version of the application. Versions have separate internal topics and stores; the metadata of
  * the group's offsets says which one is live. Applications begin with version 0. Its prefix is their id, or
  * `<id>-apart` if other applications own topics with these names (see own-version.ts). A promotion or a
- * rollback sets another version in the group (see replay/promotion.ts).
+ * rollback sets another version in the group (see replay/versions/promotion.ts).
  */
 export interface ApplicationVersion {
   /** It only ever rises: if two are found, the higher one is right. */

@@ -1,5 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, Outlet, Receiver } from '../dsl/contract/processor.js';
 import { isStreamsError, type StreamsError } from '../model/errors.js';
 import type { Place } from './batch.js';
 import type { FailureHandler } from './failures.js';

@@ -1,4 +1,4 @@
-import type { DeclaredProcessor, NextClosing } from '../dsl/processor.js';
+import type { DeclaredProcessor, NextClosing } from '../dsl/contract/processor.js';
 import type { Graph, SubTopology } from '../graph/graph.js';
 
 /** How the tasks of a sub-topology are aligned in time with others. */

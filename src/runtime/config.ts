@@ -138,12 +138,12 @@ export interface EngineConfig {
 }
 
 /**
- * Directories that the tools create in the state directory, next to those of applications: see
- * replay/reset.ts, promotion.ts, rebuild-task.ts.
+ * Directories that the tools create in the state directory, next to those of applications: see reset.ts and
+ * rebuild-task.ts in replay/repair, and replay/versions/promotion.ts.
  */
 const RESERVED: ReadonlySet<string> = new Set(['resets', 'promotions', 'rebuild']);
 
-/** The suffixes of the groups of shadows and promotions: see replay/shadow-status.ts. */
+/** The suffixes of the groups of shadows and promotions: see replay/versions/shadow-status.ts. */
 const OF_TOOLS = /^(.+)-(shadow|promotion)$/;
 
 /** CONFIG_INVALID if the application would share its group with a tool of another application. */

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSource } from '../dsl/contract/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import type { Headers } from '../model/headers.js';
 import { isNotReady } from '../model/not-ready.js';

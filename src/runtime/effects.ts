@@ -1,4 +1,4 @@
-import type { AnyRecord } from '../dsl/processor.js';
+import type { AnyRecord } from '../dsl/contract/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import { byPlace, type Place } from './batch.js';
 

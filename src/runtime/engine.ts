@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { CacheBudget } from '../state/cache-budget.js';
 import { Alignment } from './alignment.js';
 import { assignTasks } from './assignment.js';

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet } from '../dsl/processor.js';
+import type { AnyRecord, Outlet } from '../dsl/contract/processor.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import { isNotReady, onceReady, whenReady } from '../model/not-ready.js';

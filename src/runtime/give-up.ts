@@ -1,4 +1,4 @@
-import type { PushScope } from '../dsl/processor.js';
+import type { PushScope } from '../dsl/contract/processor.js';
 import { onceReady } from '../model/not-ready.js';
 import { isFatal } from './failures.js';
 

@@ -1,5 +1,5 @@
 import type { Admin, PartitionOffset } from '../broker/port.js';
-import type { DeclaredGlobalTable } from '../dsl/processor.js';
+import type { DeclaredGlobalTable } from '../dsl/contract/processor.js';
 import type { Clock, Logger } from '../model/ports.js';
 import type { ReadLog } from '../state/checkpoint.js';
 import { type GlobalState, positionName } from '../state/global-state.js';

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, DeclaredGlobalTable } from '../dsl/processor.js';
+import type { AnyRecord, DeclaredGlobalTable } from '../dsl/contract/processor.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { isNotReady } from '../model/not-ready.js';
 import { checkEncodes } from '../serdes/check.js';

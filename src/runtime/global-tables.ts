@@ -1,5 +1,5 @@
 import { type BrokerRecord, type PartitionOffset, partitionKey } from '../broker/port.js';
-import type { DeclaredGlobalTable, Topology } from '../dsl/processor.js';
+import type { DeclaredGlobalTable, Topology } from '../dsl/contract/processor.js';
 import type { StreamsError } from '../model/errors.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import { type GlobalChange, type GlobalPosition, GlobalState } from '../state/global-state.js';

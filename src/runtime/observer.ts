@@ -1,5 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, PushScope, Receiver } from '../dsl/processor.js';
+import type { AnyRecord, PushScope, Receiver } from '../dsl/contract/processor.js';
 
 /**
  * Receives each step that a task does with its records: for the tools that inspect the past. `index` is the

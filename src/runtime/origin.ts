@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { Declaration } from '../dsl/processor.js';
+import type { Declaration } from '../dsl/contract/processor.js';
 import type { Graph } from '../graph/graph.js';
 import { FiredPlace, type Place } from './batch.js';
 

@@ -1,5 +1,5 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/processor.js';
+import type { AnyRecord, DeclaredRepartition, DeclaredSink } from '../dsl/contract/processor.js';
 import { byPlace, type Place } from './batch.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import { type AnyRecord, DECLARE, type Processor, type Topology } from '../dsl/processor.js';
+import { type AnyRecord, DECLARE, type Processor, type Topology } from '../dsl/contract/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic } from '../graph/naming.js';
 import type { BatchRunner } from './batch-runner.js';

@@ -1,4 +1,4 @@
-import { DECLARE, type Declaration, type PushScope, type Topology } from '../dsl/processor.js';
+import { DECLARE, type Declaration, type PushScope, type Topology } from '../dsl/contract/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import { repartitionTopic, taskId } from '../graph/naming.js';
 import type { StoreSpec } from '../state/contract.js';

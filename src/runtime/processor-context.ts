@@ -6,7 +6,7 @@ import type {
   ProcessorContext,
   ProcessorSpec,
   TimerClock,
-} from '../dsl/processor.js';
+} from '../dsl/contract/processor.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { Clock } from '../model/ports.js';

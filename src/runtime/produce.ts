@@ -1,5 +1,5 @@
 import type { ProducerRecord } from '../broker/port.js';
-import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink, Partitioner } from '../dsl/processor.js';
+import type { AnyRecord, AnySerde, DeclaredRepartition, DeclaredSink, Partitioner } from '../dsl/contract/processor.js';
 import { repartitionTopic } from '../graph/naming.js';
 import { messageOf, StreamsError } from '../model/errors.js';
 import { noRow } from '../model/no-row.js';

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet } from '../dsl/processor.js';
+import type { AnyRecord, Outlet } from '../dsl/contract/processor.js';
 import { isChange, type SourcePosition } from '../model/record.js';
 import type { Place, Spot } from './batch.js';
 import type { Failure, FailureHandler } from './failures.js';

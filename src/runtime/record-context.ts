@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, PushScope } from '../dsl/processor.js';
+import type { AnyRecord, PushScope } from '../dsl/contract/processor.js';
 import type { SourcePosition } from '../model/record.js';
 import type { Cause } from '../state/changelog-entry.js';
 import { type Batch, BY_RECORD, FiredPlace, type Firing, Place, type Spot } from './batch.js';

@@ -1,4 +1,4 @@
-import type { AnySerde, PushScope } from '../dsl/processor.js';
+import type { AnySerde, PushScope } from '../dsl/contract/processor.js';
 import { changelogTopic, repartitionTopic } from '../graph/naming.js';
 import { isStreamsError, StreamsError } from '../model/errors.js';
 import type { BoundSerde, SerdeServices, SerdeUsage } from '../serdes/serde.js';

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord } from '../dsl/processor.js';
+import type { AnyRecord } from '../dsl/contract/processor.js';
 import { isNotReady, type NotReady } from '../model/not-ready.js';
 import { AT_ONCE, type Dates } from './lane.js';
 

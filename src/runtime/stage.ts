@@ -1,4 +1,4 @@
-import type { AnyRecord, Lookups, Processor, TimerClock } from '../dsl/processor.js';
+import type { AnyRecord, Lookups, Processor, TimerClock } from '../dsl/contract/processor.js';
 import type { OperatorStore } from '../state/contract.js';
 import type { Prefetched } from '../state/prefetched.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from './batch.js';

@@ -1,5 +1,5 @@
 import type { Broker } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';

@@ -1,5 +1,5 @@
 import type { Membership } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import type { CacheBudget } from '../state/cache-budget.js';
 import type { StoreSpec } from '../state/contract.js';

@@ -1,4 +1,4 @@
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import type { EngineConfig, EnginePorts } from './config.js';
 import { warnOfNewStores } from './new-stores.js';
 import { type PlannedTask, plannedTasks } from './planned-tasks.js';

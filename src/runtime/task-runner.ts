@@ -1,4 +1,4 @@
-import type { Processor, Topology } from '../dsl/processor.js';
+import type { Processor, Topology } from '../dsl/contract/processor.js';
 import type { SubTopology } from '../graph/graph.js';
 import type { Clock } from '../model/ports.js';
 import type { Cause } from '../state/changelog-entry.js';

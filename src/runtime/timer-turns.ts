@@ -1,4 +1,4 @@
-import type { TimerClock } from '../dsl/processor.js';
+import type { TimerClock } from '../dsl/contract/processor.js';
 import type { Firing } from './batch.js';
 import { timerOrigin } from './origin.js';
 

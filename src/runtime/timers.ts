@@ -1,4 +1,4 @@
-import type { TimerClock } from '../dsl/processor.js';
+import type { TimerClock } from '../dsl/contract/processor.js';
 
 /** A timer that is due. */
 export interface DueTimer {

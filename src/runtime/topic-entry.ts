@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { AnyRecord, Outlet } from '../dsl/processor.js';
+import type { AnyRecord, Outlet } from '../dsl/contract/processor.js';
 import type { Dates } from './lane.js';
 import type { TimeJumps } from './time-jumps.js';
 

@@ -1,6 +1,6 @@
 import { MemoryBroker } from '../broker/memory/broker.js';
 import { partitionKey } from '../broker/port.js';
-import type { Topology } from '../dsl/processor.js';
+import type { Topology } from '../dsl/contract/processor.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';

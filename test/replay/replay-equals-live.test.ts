@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { serdes, type Topology } from '#src/index.js';
 import { type Moment, type ReplayedRecord, replay, stateAsOf } from '#src/replay/index.js';
 import { TestDriver } from '#src/testing/index.js';
-import { pipeline } from '../dsl/graphs.js';
-import { items } from '../dsl/item.js';
-import { isModest, steps } from '../dsl/steps.js';
+import { pipeline } from '../dsl/steps/graphs.js';
+import { items } from '../dsl/steps/item.js';
+import { isModest, steps } from '../dsl/steps/steps.js';
 import { json } from '../dsl/support.js';
 import { brokerWith, bytesOf, merged, type StoreBytes, shown, type Told, written } from './support.js';
 

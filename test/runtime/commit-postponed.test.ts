@@ -4,7 +4,7 @@ import { tap } from 'rxjs';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { to } from '#src/dsl/operators/to.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import { topology } from '#src/dsl/topology.js';
 import type { EngineOptions, Guarantee } from '#src/runtime/config.js';
 import { nextTurn } from '#src/runtime/system.js';

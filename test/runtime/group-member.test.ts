@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { count } from '#src/dsl/operators/aggregate.js';
 import { to } from '#src/dsl/operators/to.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import { topology } from '#src/dsl/topology.js';
 import { isStreamsError, type StreamsError } from '#src/model/errors.js';
 import { serdes } from '#src/serdes/serdes.js';

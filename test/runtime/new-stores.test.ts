@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import { count, serdes, to, topology, toStream } from '#src/index.js';
 import { applyReset, parseMoment, planReset } from '#src/replay/index.js';
 import type { EngineOptions } from '#src/runtime/config.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PartitionOffset } from '#src/broker/port.js';
-import { retired } from '#src/replay/shadow-status.js';
+import { retired } from '#src/replay/versions/shadow-status.js';
 import { withVersion } from '#src/runtime/application-version.js';
 import { marked, type ResetMark } from '#src/runtime/reset-marks.js';
 

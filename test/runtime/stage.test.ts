@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AnyRecord, Lookups, Processor } from '#src/dsl/processor.js';
+import type { AnyRecord, Lookups, Processor } from '#src/dsl/contract/processor.js';
 import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
 import { type Batch, BY_RECORD, Place } from '#src/runtime/batch.js';

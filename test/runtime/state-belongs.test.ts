@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Broker } from '#src/broker/port.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import { count, leftJoinGlobalTable, serdes, to, topology, toStream } from '#src/index.js';
 import { applyReset, parseMoment, planReset, type ResetOptions } from '#src/replay/index.js';
 import { type EngineOptions, resolveConfig } from '#src/runtime/config.js';

@@ -3,7 +3,7 @@ import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import type { LocalBroker } from '#src/broker/local/broker.js';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { BrokerRecord, ProducerRecord } from '#src/broker/port.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import type { OpenDatabase } from '#src/model/database.js';
 import { Headers } from '#src/model/headers.js';
 import type { Clock, Logger } from '#src/model/ports.js';

@@ -1,6 +1,6 @@
 import type { LocalBroker, LocalConnection } from '#src/broker/local/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import type { Logger } from '#src/model/ports.js';
 import type { EngineOptions } from '#src/runtime/config.js';
 import { resolveConfig } from '#src/runtime/config.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { LocalConnection } from '#src/broker/local/broker.js';
 import type { Broker, BrokerRecord, ProducerRecord } from '#src/broker/port.js';
-import type { Topology } from '#src/dsl/processor.js';
+import type { Topology } from '#src/dsl/contract/processor.js';
 import { seededRandom } from '#src/model/random.js';
 import { type ReplayedRecord, replay, stateAsOf } from '#src/replay/index.js';
 import type { EngineOptions } from '#src/runtime/config.js';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Topology } from '../../dsl/processor.js';
+import type { Topology } from '../../dsl/contract/processor.js';
 import type { Problem } from '../../graph/graph.js';
 import { isStreamsError } from '../../model/errors.js';
 import { coloured, type Io, write } from '../io.js';

@@ -3,7 +3,7 @@ import type { Change } from '../../model/record.js';
 import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore } from '../../state/contract.js';
-import { writableOrNone } from '../tables/row-function.js';
+import { writableOrNone } from '../pipelines/row-function.js';
 import { type Due, DueQueue } from './due-queue.js';
 import { Pending, sizeOf } from './pending.js';
 

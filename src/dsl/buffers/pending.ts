@@ -2,7 +2,7 @@ import type { Headers } from '../../model/headers.js';
 import { checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
-import { ByteReader, readHeaders, written } from '../operators/bytes.js';
+import { ByteReader, readHeaders, written } from '../common/bytes.js';
 import type { Due } from './due-queue.js';
 
 /** The waiting change of a row, and the value of the row that was emitted last. */

@@ -1,8 +1,8 @@
 import { type Change, PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Row } from '../../state/contract.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
 import type { Rows } from '../tables/table-view.js';
 import { type Answer, ASK, type Subscription } from './messages.js';
 import type { Subscribers } from './subscribers.js';

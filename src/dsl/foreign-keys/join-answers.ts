@@ -1,6 +1,6 @@
 import { RowChange, type StreamRecord } from '../../model/record.js';
 import type { OperatorStore, Row } from '../../state/contract.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { TableJoiner } from '../tables/table-table-join.js';
 import type { Rows } from '../tables/table-view.js';
 import type { ForeignKey, ForeignKeys } from './foreign-key.js';

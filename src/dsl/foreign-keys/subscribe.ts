@@ -1,6 +1,6 @@
 import { type Change, PlainRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import type { Processor, ProcessorContext } from '../processor.js';
+import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { ForeignKey, ForeignKeys } from './foreign-key.js';
 import { ASK, type Subscription } from './messages.js';
 

@@ -3,8 +3,8 @@ import { checkedBefore } from '../../serdes/check.js';
 import { chunkKey } from '../../serdes/chunk-key.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, RowItems, StoreSpec } from '../../state/contract.js';
-import { ByteReader, written } from '../operators/bytes.js';
-import type { Lookups } from '../processor.js';
+import { ByteReader, written } from '../common/bytes.js';
+import type { Lookups } from '../contract/processor.js';
 import { UNKNOWN_PARTITION } from './messages.js';
 
 /**

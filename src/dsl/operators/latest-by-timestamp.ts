@@ -5,10 +5,10 @@ import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
-import type { FactRecord, Stream } from '../types.js';
-import { currentDeclaring } from './attach.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { FactRecord, Stream } from '../contract/types.js';
+import { currentDeclaring } from '../declare/attach.js';
 
 export interface LatestByTimestampOptions<K, V> {
   /** The store that holds the highest timestamp of each key. */

@@ -5,11 +5,11 @@ import { show } from '../../model/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
-import type { AnySerde, Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
-import type { FactRecord, Stream } from '../types.js';
-import { withGrace } from '../windows/closings.js';
-import { currentDeclaring } from './attach.js';
+import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { FactRecord, Stream } from '../contract/types.js';
+import { withGrace } from '../declare/closings.js';
+import { currentDeclaring } from '../declare/attach.js';
 import {
   type EntityQueue,
   type EntityVersion,
@@ -19,10 +19,10 @@ import {
   Held,
   type HeldSerdes,
   indexOfVersion,
-} from './entity-queue.js';
-import { checkedId, type Id, idSerde, idText, keyId, shownId } from './ids.js';
-import { KeptGaps } from './kept-gaps.js';
-import { reorderBufferFull, versionGap, versionInvalid } from './version-errors.js';
+} from '../reorder/entity-queue.js';
+import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
+import { KeptGaps } from '../reorder/kept-gaps.js';
+import { reorderBufferFull, versionGap, versionInvalid } from '../reorder/version-errors.js';
 
 export interface ReorderByVersionOptions<K, V> {
   /** The store that holds the next version of each entity, and the records that came too early. */

@@ -8,12 +8,12 @@ import { serdes } from '../../serdes/serdes.js';
 import { dueStore } from '../buffers/due-queue.js';
 import type { Bounds } from '../buffers/held-changes.js';
 import { pendingRefSerde, pendingSerde } from '../buffers/pending.js';
-import type { Declaring } from '../declaring.js';
-import type { Processor, ProcessorContext } from '../processor.js';
-import { nextClosingOf, withGrace } from '../windows/closings.js';
+import type { Declaring } from '../declare/declaring.js';
+import type { Processor, ProcessorContext } from '../contract/processor.js';
+import { nextClosingOf, withGrace } from '../declare/closings.js';
 import { suppressedForMs } from '../windows/windows.js';
-import { currentDeclaring } from './attach.js';
-import { SuppressUntilClosed, SuppressUntilDue } from './suppress-until.js';
+import { currentDeclaring } from '../declare/attach.js';
+import { SuppressUntilClosed, SuppressUntilDue } from '../buffers/suppress-until.js';
 
 interface Held<K, V> {
   /** The store that holds the waiting rows. */

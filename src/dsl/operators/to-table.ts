@@ -3,12 +3,12 @@ import type { Duration } from '../../model/duration.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, OperatorVersionedStore } from '../../state/contract.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
 import { versionedStores } from '../tables/versions.js';
-import type { FactRecord, Table } from '../types.js';
-import { withGrace } from '../windows/closings.js';
-import { currentDeclaring } from './attach.js';
+import type { FactRecord, Table } from '../contract/types.js';
+import { withGrace } from '../declare/closings.js';
+import { currentDeclaring } from '../declare/attach.js';
 
 export interface ToTableOptions<K, V> {
   /** The store that holds the rows. */

@@ -1,9 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
-import type { Partitioner } from '../processor.js';
-import type { AnyRecord } from '../push.js';
-import type { KeyOf, ValueOf } from '../types.js';
-import { currentDeclaring } from './attach.js';
+import type { Partitioner } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { KeyOf, ValueOf } from '../contract/types.js';
+import { currentDeclaring } from '../declare/attach.js';
 
 export interface ToOptions<R> {
   readonly key: Serde<NonNullable<KeyOf<R>>>;

@@ -4,7 +4,7 @@ import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { StoreSpec } from '../../state/contract.js';
 import { type Due, dueStore } from '../buffers/due-queue.js';
-import { ByteReader, readHeaders, written } from '../operators/bytes.js';
+import { ByteReader, readHeaders, written } from '../common/bytes.js';
 
 /**
  * Identifies a waiting record among those of one side and due time. They are joined with null in the order of

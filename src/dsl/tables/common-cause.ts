@@ -1,4 +1,4 @@
-import type { Declaring } from '../declaring.js';
+import type { Declaring } from '../declare/declaring.js';
 
 /**
  * Whether one record may change both tables that a node joins: some node is above both of its inputs. A

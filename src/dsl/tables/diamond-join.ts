@@ -1,6 +1,6 @@
 import { type Change, RowChange } from '../../model/record.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
 import type { RowJoin } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 

@@ -1,5 +1,5 @@
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { TableJoiner } from './table-table-join.js';
 import type { Rows } from './table-view.js';
 

@@ -1,8 +1,8 @@
 import { noRow } from '../../model/no-row.js';
 import { type Change, RowChange } from '../../model/record.js';
 import type { Row } from '../../state/contract.js';
-import type { Lookups, Processor, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
 import type { Rows, RowsUse, TableView } from './table-view.js';
 
 export type TableJoiner = (value: unknown, row: unknown, key: unknown) => unknown;

@@ -1,11 +1,11 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { OperatorVersionedStore, Row, StoreKind, StoreSpec } from '../../state/contract.js';
-import type { Declaring } from '../declaring.js';
-import type { Origin } from '../origin.js';
-import type { Lookups, ProcessorContext } from '../processor.js';
-import type { AnyRecord } from '../push.js';
-import type { RowBefores } from './row-befores.js';
-import { rowOrNone } from './row-function.js';
+import type { Declaring } from '../declare/declaring.js';
+import type { Origin } from '../pipelines/origin.js';
+import type { Lookups, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { RowBefores } from '../pipelines/row-befores.js';
+import { rowOrNone } from '../pipelines/row-function.js';
 
 /** The rows of a table, as a join looks them up. */
 export interface Rows {

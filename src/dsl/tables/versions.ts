@@ -4,7 +4,7 @@ import type { Version, VersionChunk, VersionList } from '../../model/versions.js
 import { chunkKey } from '../../serdes/chunk-key.js';
 import { versionBytes, versionList } from '../../serdes/versions.js';
 import type { RowItems, StoreSpec } from '../../state/contract.js';
-import type { AnySerde } from '../processor.js';
+import type { AnySerde } from '../contract/processor.js';
 
 /**
  * The store of a versioned table, and the store of its past values: `<name>-versions`. The serdes must

@@ -1,0 +1,262 @@
+/**
+ * The processor contract: the runtime's whole view of a user's declaration.
+ *
+ * The topology function runs once for each task. The result is a {@link Declaration}: nodes with their
+ * closures, and inputs that deliver records once they are connected. The runtime reads its graph, queues the
+ * records that arrive at an input, and runs the processors stage by stage.
+ */
+
+import type { Graph } from '../../graph/graph.js';
+import type { Headers } from '../../model/headers.js';
+import type { SourcePosition } from '../../model/record.js';
+import type { OperatorStore, StoreSpec } from '../../state/contract.js';
+import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
+import type { Windows } from '../windows/windows.js';
+
+export type * from './push.js';
+
+/**
+ * Raised whenever the contract changes in a way that prevents two copies of the library from sharing a
+ * topology.
+ */
+export const CONTRACT_VERSION = 2;
+
+/**
+ * The brand of a topology. It is a registered symbol, because a user's file may load another copy of this
+ * library than the runner.
+ */
+export const TOPOLOGY = Symbol.for('millrace.topology');
+
+/** The method that runs the topology function again. A registered symbol too; users do not call it. */
+export const DECLARE = Symbol.for('millrace.declare');
+
+export interface Topology {
+  readonly [TOPOLOGY]: typeof CONTRACT_VERSION;
+  readonly name: string;
+  /** The graph, drawn once and cached. TOPOLOGY_INVALID lists every problem. */
+  readonly graph: Graph;
+  /**
+   * Runs the topology function again to make new closures for one task. TOPOLOGY_NOT_DETERMINISTIC if it
+   * declares something other than the first time.
+   */
+  readonly [DECLARE]: (scope: PushScope) => Declaration;
+}
+
+export interface DeclaredSource {
+  readonly id: string;
+  readonly topic: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly timestamp?: (value: unknown, key: unknown) => number;
+  /** How far ahead of stream time its records may be. Left out: any distance. */
+  readonly maxTimeJumpMs?: number;
+  readonly outlet: Outlet;
+}
+
+/** A table with all its rows in every process. No task reads its topic. */
+export interface DeclaredGlobalTable {
+  readonly id: string;
+  readonly topic: string;
+  readonly store: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly timestamp?: (value: unknown, key: unknown) => number;
+}
+
+export interface DeclaredProcessor {
+  readonly id: string;
+  readonly spec: ProcessorSpec;
+  readonly inputs: readonly Input[];
+  readonly outlet: Outlet;
+}
+
+/** Writes records to an internal topic and reads them again, under the new key. */
+export interface DeclaredRepartition {
+  readonly id: string;
+  /** The user's name for it: the topic is `<application>-<name>-repartition`. */
+  readonly name: string;
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly partitions?: number;
+  /** The records are changes of a table. */
+  readonly table: boolean;
+  /** Records without a key pass too: a following left join emits them. */
+  readonly keepsNullKeys?: boolean;
+  readonly partition?: Partitioner;
+  readonly input: Input;
+  readonly outlet: Outlet;
+}
+
+export interface DeclaredSink {
+  readonly id: string;
+  readonly topic: string | ((record: AnyRecord) => string);
+  readonly key: AnySerde;
+  readonly value: AnySerde;
+  readonly partition?: Partitioner;
+  readonly input: Input;
+}
+
+/**
+ * Chooses the partition of a record: an integer in [0, partitions). Undefined: the hash of the key, as in
+ * Kafka's own clients.
+ */
+export type Partitioner = (record: AnyRecord, partitions: number) => number | undefined;
+
+export interface Declaration {
+  readonly sources: readonly DeclaredSource[];
+  readonly globalTables: readonly DeclaredGlobalTable[];
+  readonly processors: readonly DeclaredProcessor[];
+  readonly repartitions: readonly DeclaredRepartition[];
+  readonly sinks: readonly DeclaredSink[];
+}
+
+/**
+ * The first moment of stream time after `time` at which something becomes final that an older record could
+ * still have changed. Positive infinity: there is none.
+ */
+export type NextClosing = (time: number) => number;
+
+/** The declaration of a stateful operator: its stores, and how to create its logic for one task. */
+export interface ProcessorSpec {
+  /** The operator's name: `dedupe`. */
+  readonly operator: string;
+  /** The user's name for this node: the store's name, or the given name. */
+  readonly name: string;
+  /** Stores that belong to this processor. */
+  readonly stores: readonly StoreSpec[];
+  /**
+   * Stores of other processors that it reads. It then runs in the same stage, and sees them as of its current
+   * record.
+   */
+  readonly reads?: readonly string[];
+  /** Stores of global tables that it reads, as they are at that moment. */
+  readonly globals?: readonly string[];
+  /** Records of one key must meet in one task: after a key change, a repartition is inserted. */
+  readonly keyed: boolean;
+  /**
+   * The names of the repartitions before its inputs, used if the key change gives none. Default: the name of
+   * its first store.
+   */
+  readonly repartitions?: readonly string[];
+  /** A record without a key is not dropped before it reaches the processor. */
+  readonly takesNullKeys?: boolean;
+  /**
+   * The processor uses the path of records ({@link ProcessorContext.origin}), so repartitions before it must
+   * carry the path along.
+   */
+  readonly asksOrigin?: boolean;
+  /** The key serde of the emitted records. Default: the first input's. */
+  readonly emitsKey?: AnySerde;
+  /** The windows of the emitted keys. Default: the input's, unless `emitsKey` is set. */
+  readonly window?: Windows;
+  /**
+   * When it makes something final by stream time. Upstream writers use this to stay together in time. Left
+   * out: never.
+   */
+  readonly nextClosing?: NextClosing;
+  create(context: ProcessorContext): Processor;
+}
+
+/** Collects the keys that a record will read, so that the stage reads all of them at once. */
+export interface Lookups {
+  /** `asOf`: for a versioned store, the moment of the later read or write. */
+  add<K>(store: OperatorStore<K, unknown>, key: K, asOf?: number): void;
+}
+
+/** The logic of one stateful operator in one task. One stage calls it, never concurrently. */
+export interface Processor {
+  /**
+   * Declares the keys that `process` will read for this record. The result is passed to `process`, so that
+   * nothing is computed twice.
+   */
+  prepare?(record: AnyRecord, port: number, lookups: Lookups): unknown;
+  /**
+   * Called in order of arrival. A returned promise is awaited before the next record: return one only if
+   * needed.
+   */
+  process(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
+  /**
+   * Called for a record on which `process` threw, if the policy continues without it. It does the work that
+   * is still needed: a row for which a function throws is removed from where it was.
+   */
+  giveUp?(record: AnyRecord, port: number, prepared: unknown): void | Promise<void>;
+  /** Called once, after the stores were restored and before the first record. */
+  start?(): void | Promise<void>;
+}
+
+export type TimerClock = 'stream' | 'wall';
+
+/** A call to an external service, to be made once the batch is processed. */
+export interface PendingEffect {
+  /** The same each time the same record is processed. */
+  readonly id: string;
+  readonly record: AnyRecord;
+  run(idempotencyKey: string): void | Promise<void>;
+}
+
+/** A record that arrived before the current one, and was kept. */
+export interface OriginalRecord {
+  readonly position: SourcePosition;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/**
+ * The engine's services for a processor. The record fields belong to the current record (inside a timer, to
+ * the last record).
+ */
+export interface ProcessorContext {
+  readonly taskId: string;
+  readonly partition: number;
+  store<K, V>(name: string): OperatorStore<K, V>;
+  emit(record: AnyRecord): void;
+  /** Source position of the current record. */
+  readonly position: SourcePosition;
+  /**
+   * The same, but undefined inside a wall-clock timer and for everything that follows from one: no record
+   * caused it.
+   */
+  readonly source: SourcePosition | undefined;
+  /**
+   * The path of the current record: a text that is the same each time the record is processed, and different
+   * for every other record of this processor. Inside a timer, it identifies the timer's run.
+   */
+  readonly origin: string;
+  /**
+   * A text for one random draw: the same each time the current record (or timer) is processed, and different
+   * for each call, in every processor and application.
+   */
+  draw(): string;
+  /**
+   * Position in the sequence of everything that this task has handled since it was opened. It is equal for
+   * all records that one source record caused.
+   */
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  /** The highest timestamp of this task's records, up to the current one. */
+  readonly streamTime: number;
+  /** Whether the policy may continue without a record on which `process` throws. */
+  readonly mayGiveUp: boolean;
+  /** Milliseconds of the wall clock. Not replayable: only for wall-clock timers. */
+  readonly wallTime: number;
+  /**
+   * Runs at multiples of `everyMs`, counted from zero. If time passes several multiples at once, it runs only
+   * once. Returns a function that cancels the timer.
+   */
+  schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
+  /**
+   * Sends a record that this processor rejects to the dead letter topic. This is the current source record,
+   * unless `original` gives the position and bytes of an earlier one.
+   */
+  deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
+  /**
+   * Requests a call to an external service. Calls run in the order of the records, before their cause is
+   * committed. In a replay the call may not be made.
+   */
+  effect(effect: PendingEffect): void;
+  /** Counts a record that a rule drops, so that no record is lost without a trace. */
+  drop(reason: string): void;
+  /** Adds to a counter of this processor, shown in the metrics. */
+  count(name: string, by?: number): void;
+}

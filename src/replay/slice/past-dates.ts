@@ -1,0 +1,55 @@
+import type { BrokerRecord } from '../../broker/port.js';
+import type { Declaration } from '../../dsl/contract/processor.js';
+import { isNotReady, onceReady } from '../../model/not-ready.js';
+import { deserialize } from '../../runtime/deserialize.js';
+import { AT_ONCE, type Dates } from '../../runtime/lane.js';
+
+type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
+
+/**
+ * Event times of records of the past, from the `timestamp` of their source; the serdes are open. A running
+ * task gets the same times.
+ */
+export class PastDates {
+  readonly #byTopic: ReadonlyMap<string, Dates>;
+
+  constructor(...declarations: readonly Declaration[]) {
+    const dated = declarations
+      .flatMap(({ sources, globalTables }) => [...globalTables, ...sources])
+      .filter(({ timestamp }) => timestamp !== undefined)
+      .map((source) => [source.topic, datesOf(source)] as const);
+    // If two versions read a topic, the first one decides.
+    this.#byTopic = new Map(dated.reverse());
+  }
+
+  /** True if all records have the time of the log. */
+  get isEmpty(): boolean {
+    return this.#byTopic.size === 0;
+  }
+
+  readonly of = (topic: string): Dates | undefined => this.#byTopic.get(topic);
+
+  /** The event time of a record; fetches the schemas that this needs. */
+  timeOf(record: BrokerRecord): number | Promise<number> {
+    const dates = this.of(record.topic);
+    if (dates === undefined) return record.timestamp;
+    try {
+      return dates.timeOf(record);
+    } catch (error) {
+      if (!isNotReady(error)) throw error;
+      return dates.timeWhenReady(record, error);
+    }
+  }
+}
+
+function datesOf(source: Dated): Dates {
+  const timeOf = (record: BrokerRecord): number => {
+    try {
+      return deserialize(source, record).timestamp;
+    } catch (error) {
+      if (isNotReady(error)) throw error;
+      return AT_ONCE;
+    }
+  };
+  return { timeOf, timeWhenReady: (record, cause) => onceReady(cause, () => timeOf(record)) };
+}

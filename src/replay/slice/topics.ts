@@ -1,0 +1,84 @@
+import type { Admin, TopicDescription } from '../../broker/port.js';
+import type { Topology } from '../../dsl/contract/processor.js';
+import { changelogTopic } from '../../graph/naming.js';
+import { StreamsError } from '../../model/errors.js';
+import { firstVersion, namedBy } from '../../runtime/application-version.js';
+import type { EngineConfig } from '../../runtime/config.js';
+import { checkOwned, chooseVersion, ofVersion } from '../../runtime/own-version.js';
+import { owned, ownerOf } from '../../runtime/topic-owners.js';
+import { planTopics } from '../../runtime/topic-plan.js';
+import { describeTopics, together } from '../../runtime/topic-problems.js';
+import { globalTopics, internalTopics, neededTopics } from '../../runtime/topic-uses.js';
+import { TopicCounts } from '../../runtime/topics.js';
+
+/** The topics that a topology reads and does not create, including those of global tables, sorted by name. */
+export const sourceTopics = ({ graph }: Topology): readonly string[] =>
+  [
+    ...new Set(
+      graph.nodes.flatMap((node) => (node.kind === 'source' || node.kind === 'globalTable' ? [node.topic] : [])),
+    ),
+  ].sort();
+
+/**
+ * The configuration, with the version of the application that its group names as the live one. If the group
+ * names none, the version that a start would choose. Errors: TOPIC_FOREIGN.
+ */
+export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
+  const { applicationId } = config;
+  const named = await namedBy(admin, applicationId);
+  if (!named) return ofVersion(config, await chooseVersion(admin, graph, config, firstVersion(applicationId)));
+  const found = ofVersion(config, named);
+  await checkOwned(admin, graph, found);
+  return found;
+}
+
+/**
+ * The partition counts of the topics, as the engine sees them; creates nothing. Source topics must exist
+ * (TOPIC_UNKNOWN). Repartition topics have the partition counts of the running application, so that keys meet
+ * in the same tasks. Output topics may be missing.
+ */
+export async function countTopics(admin: Admin, topology: Topology, config: EngineConfig): Promise<TopicCounts> {
+  const sources = sourceTopics(topology);
+  const found = new Set((await admin.describeTopics(sources)).map(({ name }) => name));
+  const missing = sources.filter((name) => !found.has(name));
+  if (missing.length > 0) {
+    throw new StreamsError('TOPIC_UNKNOWN', {
+      what: `${missing.length === 1 ? 'a topic does' : 'topics do'} not exist`,
+      at: `topology ${topology.name}`,
+      saw: missing.join(', '),
+      expected: 'every source topic to be there',
+      action: 'Correct the name, or use the broker that has the history.',
+    });
+  }
+  const { existing } = await describeTopics(admin, readTopics(topology, config));
+  // A reader needs no write permission, settings or ownership of the topics: see ofGroup.
+  const settings = owned({}, ownerOf(config.applicationId, config.version));
+  const asRead = ({ name, partitions }: TopicDescription) => [name, { name, partitions, config: settings }] as const;
+  const plan = planTopics(
+    topology.graph,
+    { ...config, createTopics: 1 },
+    {
+      existing: new Map([...existing.values()].map(asRead)),
+      hidden: [],
+    },
+  );
+  if (plan.problems.length > 0) throw together(plan.problems);
+  return new TopicCounts(plan.counts, (topic) => widthOf(admin, topic));
+}
+
+/** Topics with partition counts that decide in which task records meet, and output topics. */
+function readTopics({ graph }: Topology, config: EngineConfig): readonly string[] {
+  const { prefix } = config.version;
+  const changelogs = new Set(graph.stores.map(({ name }) => changelogTopic(prefix, name)));
+  const read = neededTopics(graph)
+    .concat(globalTopics(graph))
+    .map(({ name }) => name);
+  const made = internalTopics(graph, config).map(({ name }) => name);
+  return [...read, ...made.filter((name) => !changelogs.has(name))];
+}
+
+/** An output topic may be missing, or not describable. */
+async function widthOf(admin: Admin, topic: string): Promise<number> {
+  const { existing } = await describeTopics(admin, [topic]);
+  return existing.get(topic)?.partitions ?? 1;
+}
