@@ -1,7 +1,7 @@
 import { serdes } from 'millrace';
 import type { Broker, Reader } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
 
 const RATE_PER_SECOND = 2_000;
 const SECONDS = 10;

@@ -6,8 +6,8 @@ import { bisect, history, type PastOptions, parseMoment, replay, stateAsOf, veri
 import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { systemClock } from '#src/runtime/system.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { systemClock } from '#src/runtime/config/system.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { type Measured, measure } from './measure.js';
 
 interface Payment {

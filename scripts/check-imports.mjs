@@ -8,7 +8,7 @@ import { reachesForMachine } from './machine.mjs';
 
 const FOLDERS = ['src', 'test', 'bench', 'topology-examples', 'templates'].filter((folder) => existsSync(folder));
 /** The real clock, timers and randomness, which everything else is given as ports. */
-const MACHINE = 'src/runtime/system.ts';
+const MACHINE = 'src/runtime/config/system.ts';
 
 const cruiser = join('node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
 const args = [cruiser, '--config', '.dependency-cruiser.cjs', '--output-type', 'json', ...FOLDERS];

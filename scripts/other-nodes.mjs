@@ -10,10 +10,10 @@ import { ensureBuilt, root } from './ensure-built.mjs';
 
 const VERSIONS = ['22', '24', '26'];
 const TESTS = [
-  'test/state/rocksdb.test.ts',
+  'test/state/database/rocksdb.test.ts',
   'test/testing/driver.test.ts',
-  'test/cli/load-topology.test.ts',
-  'test/cli/new.test.ts',
+  'test/cli/load/load-topology.test.ts',
+  'test/cli/commands/new.test.ts',
   'test/cli/signals.test.ts',
   'topology-examples/**/*.test.ts',
 ];

@@ -20,11 +20,11 @@ export type {
   KafkaToken,
   /** @deprecated Import it from `millrace/kafka`. */
   KafkaTokenFunction,
-} from './broker/kafkajs/options.js';
+} from './broker/kafkajs/login/options.js';
 export {
   /** @deprecated Import it from `millrace/kafka`. */
   kafkaOptionsFromEnv,
-} from './broker/kafkajs/properties.js';
+} from './broker/kafkajs/login/properties.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
   ForeignKeyJoinOptions,

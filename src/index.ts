@@ -6,6 +6,9 @@
 
 export type { Broker } from './broker/port.js';
 export type { GlobalTable } from './dsl/common/global-table.js';
+export type { Topology } from './dsl/contract/processor.js';
+export type { Stream, Table } from './dsl/contract/types.js';
+export type { Windowing } from './dsl/folds/windowing.js';
 export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
 export { cogroup } from './dsl/operators/cogroup.js';
 export { dedupe } from './dsl/operators/dedupe.js';
@@ -27,13 +30,10 @@ export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } fro
 export { suppress } from './dsl/operators/suppress.js';
 export { to } from './dsl/operators/to.js';
 export { toTable } from './dsl/operators/to-table.js';
-export type { Topology } from './dsl/contract/processor.js';
 export { topology, validate as validateTopology } from './dsl/topology.js';
 export type { TopologyBuilder } from './dsl/topology-builder.js';
-export type { Stream, Table } from './dsl/contract/types.js';
 export { calendar } from './dsl/windows/calendar.js';
 export { everyN } from './dsl/windows/every-n.js';
-export type { Windowing } from './dsl/folds/windowing.js';
 export {
   type CountWindows,
   hopping,
@@ -54,19 +54,19 @@ export { ERROR_CODES, type ErrorCode, StreamsError } from './model/errors.js';
 export { Headers } from './model/headers.js';
 export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
-export { Secret } from './model/secret.js';
+export { Secret } from './model/text/secret.js';
 export type { Windowed } from './model/window.js';
-export type { EngineOptions, Guarantee } from './runtime/config.js';
-export type { EffectCall, EffectGate } from './runtime/effects.js';
-export type { EngineMetrics } from './runtime/metrics.js';
+export type { EngineOptions, Guarantee } from './runtime/config/config.js';
+export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
+export type { EngineMetrics } from './runtime/config/metrics.js';
+export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';
+export type { Progress } from './runtime/engine/progress.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export { openSchemaRegistry, type SchemaRegistryOptions } from './runtime/open-schema-registry.js';
-export type { ErrorPolicies, ErrorPolicy } from './runtime/policy.js';
-export type { Progress } from './runtime/progress.js';
 export { type InputRecord, type SendSerdes, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
 export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Format, Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
-export { CacheBudget } from './state/cache-budget.js';
+export { CacheBudget } from './state/cache/cache-budget.js';
 export type { KeyValueStore, RangeOptions, Row, VersionedStore, VersionOutcome } from './state/contract.js';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { systemClock } from '../runtime/system.js';
-import type { Io, StopSignal } from './io.js';
+import { systemClock } from '../runtime/config/system.js';
 import { main } from './main.js';
+import type { Io, StopSignal } from './terminal/io.js';
 
 const closed = new AbortController();
 for (const output of [process.stdout, process.stderr]) {

@@ -2,10 +2,10 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
-import { exitCodeHelp, exitCodeOf } from './exit-codes.js';
-import { type Io, write } from './io.js';
-import type { Program } from './program.js';
-import { reportError } from './report-error.js';
+import { exitCodeHelp, exitCodeOf } from './terminal/exit-codes.js';
+import { type Io, write } from './terminal/io.js';
+import type { Program } from './terminal/program.js';
+import { reportError } from './terminal/report-error.js';
 
 /** Each command is loaded only when it is run or shown, because loading is most of its start time. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void>>> = {
@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   validate: async () => (await import('./commands/validate.js')).addValidate,
   produce: async () => (await import('./commands/produce.js')).addProduce,
   consume: async () => (await import('./commands/consume.js')).addConsume,
-  state: async () => (await import('./commands/state.js')).addState,
+  state: async () => (await import('./commands/state/state.js')).addState,
   replay: async () => (await import('./commands/replay.js')).addReplay,
   history: async () => (await import('./commands/history.js')).addHistory,
   trace: async () => (await import('./commands/trace.js')).addTrace,
@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   reset: async () => (await import('./commands/reset.js')).addReset,
   rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
   promote: async () => (await import('./commands/promote.js')).addPromote,
-  schema: async () => (await import('./commands/schema.js')).addSchema,
+  schema: async () => (await import('./commands/schema/schema.js')).addSchema,
 };
 
 /**

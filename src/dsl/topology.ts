@@ -5,17 +5,17 @@ import type { Graph, Problem } from '../graph/graph.js';
 import { positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { isName, NAME_RULE } from '../model/names.js';
-import { withDeclaring } from './pipelines/ambient.js';
-import { guardAsync } from './pipelines/async-guard.js';
+import type { GlobalTable } from './common/global-table.js';
+import { CONTRACT_VERSION, DECLARE, type PushScope, TOPOLOGY, type Topology } from './contract/processor.js';
+import type { Stream } from './contract/types.js';
 import { checkGlobalTables } from './declare/check-global-tables.js';
 import { checkUsedStores } from './declare/check-used-stores.js';
 import { Declaring } from './declare/declaring.js';
-import type { GlobalTable } from './common/global-table.js';
-import { toTable } from './operators/to-table.js';
-import { CONTRACT_VERSION, DECLARE, type PushScope, TOPOLOGY, type Topology } from './contract/processor.js';
 import { runEnds } from './declare/run-ends.js';
+import { toTable } from './operators/to-table.js';
+import { withDeclaring } from './pipelines/ambient.js';
+import { guardAsync } from './pipelines/async-guard.js';
 import type { GlobalTableOptions, StreamOptions, TableOptions, TopologyBuilder } from './topology-builder.js';
-import type { Stream } from './contract/types.js';
 
 /** Whether a value is a topology, of this or another copy of the library. */
 export function isTopology(value: unknown): value is Topology {

@@ -2,7 +2,7 @@
  * Data as JavaScript code. All data that is written into a generated program passes through here. So no text
  * of a record, a schema or a file name can end the literal or comment that contains it.
  */
-import { plainText } from './plain-text.js';
+import { plainText } from './text/plain-text.js';
 import { WindowKey } from './window.js';
 
 /**

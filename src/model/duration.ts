@@ -1,5 +1,5 @@
 import { StreamsError } from './errors.js';
-import { show } from './show.js';
+import { show } from './text/show.js';
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

@@ -1,5 +1,5 @@
-import { plainText } from './plain-text.js';
-import { show } from './show.js';
+import { plainText } from './text/plain-text.js';
+import { show } from './text/show.js';
 
 /**
  * The closed list of errors. `retryable`: the same call may succeed later without any change by a person. A

@@ -1,5 +1,5 @@
 import { StreamsError } from './errors.js';
-import { show } from './show.js';
+import { show } from './text/show.js';
 
 /** One header. A name may occur more than once; a value may be null. */
 export type HeaderEntry = readonly [name: string, value: Uint8Array | null];

@@ -1,5 +1,5 @@
 import { StreamsError } from './errors.js';
-import { plainText } from './plain-text.js';
+import { plainText } from './text/plain-text.js';
 
 /**
  * The one check of names that become part of a topic name or a path. It is Kafka's rule for topics, which is

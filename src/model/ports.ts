@@ -1,6 +1,6 @@
 /**
  * The sources of nondeterminism, as ports. millrace never uses the clock, timers or randomness of the machine
- * directly. They are passed in at the edge (`runtime/system.ts` has the real ones). So tests run under
+ * directly. They are passed in at the edge (`runtime/config/system.ts` has the real ones). So tests run under
  * virtual time, and a failure can be reproduced from a seed.
  */
 export interface Clock {

@@ -1,6 +1,6 @@
 import { ownOf } from './own.js';
-import { plainJson } from './plain-text.js';
-import { show } from './show.js';
+import { plainJson } from './text/plain-text.js';
+import { show } from './text/show.js';
 
 /**
  * A user's value as JSON, to be looked at by people and programs. Values without a JSON form become text

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { messageOf } from '../model/errors.js';
-import { asSecret, type Secret } from '../model/secret.js';
+import { asSecret, type Secret } from '../model/text/secret.js';
 
 /** A text in PEM format, or the file that holds it (relative to the working directory). */
 export type Pem = string | { readonly file: string };

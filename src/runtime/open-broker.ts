@@ -1,13 +1,13 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
-import type { KafkaOptions } from '../broker/kafkajs/options.js';
+import type { KafkaOptions } from '../broker/kafkajs/login/options.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import type { Clock, Logger } from '../model/ports.js';
-import { hasLogin, withoutLogin } from '../model/secret.js';
-import { show } from '../model/show.js';
-import { openRocksDatabase } from '../state/rocksdb.js';
-import { systemClock } from './system.js';
+import { hasLogin, withoutLogin } from '../model/text/secret.js';
+import { show } from '../model/text/show.js';
+import { openRocksDatabase } from '../state/database/rocksdb.js';
+import { systemClock } from './config/system.js';
 
 export interface OpenBrokerOptions {
   readonly clock?: Clock;

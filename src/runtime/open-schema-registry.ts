@@ -1,7 +1,7 @@
 import type { Clock } from '../model/ports.js';
 import { openRegistry, type RegistryOptions } from '../serdes/registry/open.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
-import { systemClock } from './system.js';
+import { systemClock } from './config/system.js';
 
 export interface SchemaRegistryOptions extends RegistryOptions {
   readonly clock?: Clock;

@@ -3,9 +3,9 @@ import { StreamsError } from '../model/errors.js';
 import { Headers } from '../model/headers.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import { asKey, type Serde, type SerdeServices, type SerdeUsage } from '../serdes/serde.js';
-import { partitionOf } from './partitioner.js';
-import { noRegistry, SerdeBindings } from './serde-bindings.js';
-import { systemClock } from './system.js';
+import { noRegistry, SerdeBindings } from './config/serde-bindings.js';
+import { systemClock } from './config/system.js';
+import { partitionOf } from './topics/partitioner.js';
 
 /** The serdes of a topic's keys and values. */
 export interface TopicSerdes<K, V> {

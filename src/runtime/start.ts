@@ -3,19 +3,19 @@ import type { Topology } from '../dsl/contract/processor.js';
 import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
-import { CacheBudget } from '../state/cache-budget.js';
-import { openRocksDatabase } from '../state/rocksdb.js';
+import { CacheBudget } from '../state/cache/cache-budget.js';
+import { openRocksDatabase } from '../state/database/rocksdb.js';
 import {
   checkApplicationId,
   DEFAULT_CACHE_BYTES,
   type EngineConfig,
   type EngineOptions,
   resolveConfig,
-} from './config.js';
-import { Engine } from './engine.js';
-import type { Progress } from './progress.js';
+} from './config/config.js';
+import { systemClock } from './config/system.js';
+import { Engine } from './engine/engine.js';
+import type { Progress } from './engine/progress.js';
 import { type StoreView, viewStore } from './store-view.js';
-import { systemClock } from './system.js';
 
 export interface StartOptions extends EngineOptions {
   readonly broker: Broker;

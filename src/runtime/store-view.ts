@@ -1,10 +1,10 @@
 import type { Graph } from '../graph/graph.js';
 import { StreamsError } from '../model/errors.js';
-import { show } from '../model/show.js';
+import { show } from '../model/text/show.js';
 import type { Windowed } from '../model/window.js';
-import type { TaskState } from '../state/task-state.js';
-import { typedStore, windowsOf } from '../state/typed-store.js';
-import type { EngineView } from './engine-view.js';
+import type { TaskState } from '../state/store/task-state.js';
+import { typedStore, windowsOf } from '../state/store/typed-store.js';
+import type { EngineView } from './engine/engine-view.js';
 
 /**
  * A read-only view of a store, over all tasks of this process. Rows of tasks that another process has are not

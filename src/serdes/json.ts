@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { messageOf, StreamsError } from '../model/errors.js';
-import { show } from '../model/show.js';
+import { show } from '../model/text/show.js';
 import { inexactNumber } from './exact.js';
 import type { Serde } from './serde.js';
 import { showBytes, showValue } from './show.js';

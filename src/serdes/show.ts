@@ -1,4 +1,4 @@
-import { show, showBytes } from '../model/show.js';
+import { show, showBytes } from '../model/text/show.js';
 
 export { showBytes };
 

@@ -1,4 +1,4 @@
-import { nextTurn } from '../runtime/system.js';
+import { nextTurn } from '../runtime/config/system.js';
 import type { ManualClock } from './manual-clock.js';
 
 /**

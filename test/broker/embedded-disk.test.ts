@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type EmbeddedBroker, openEmbeddedBroker } from '#src/broker/embedded/broker.js';
-import { memoryDatabases } from '#src/state/memory.js';
+import { memoryDatabases } from '#src/state/database/memory.js';
 import { Bench, fails, join, numbered, openTransaction, record, unique, valueText } from './contract.support.js';
 import { entriesOf, FaultyDisk } from './embedded.support.js';
 import { ManualClock, pass, turn } from './local.support.js';

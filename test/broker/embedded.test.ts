@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { BrokerRecord } from '#src/broker/port.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { brokerContract } from './contract.js';
 import { Bench, fails, numbered, valueText } from './contract.support.js';
 import { entriesOf } from './embedded.support.js';

@@ -6,7 +6,7 @@ import type { LocalBroker } from '#src/broker/local/broker.js';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { OpenDatabase } from '#src/model/database.js';
 import type { Clock } from '#src/model/ports.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import type { BrokerFactory } from './contract.support.js';
 
 /** A clock that stands still until it is moved. */

@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
-import type { Io, StopSignal } from '#src/cli/io.js';
-import { systemClock } from '#src/runtime/system.js';
+import type { Io, StopSignal } from '#src/cli/terminal/io.js';
+import { systemClock } from '#src/runtime/config/system.js';
 
 export interface TestIo extends Io {
   /** As if the process got that signal. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { EXIT_CODES } from '#src/cli/exit-codes.js';
 import { main } from '#src/cli/main.js';
+import { EXIT_CODES } from '#src/cli/terminal/exit-codes.js';
 import { type Result, useProjects } from './support.js';
 import { testIo } from './test-io.js';
 

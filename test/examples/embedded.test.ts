@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
-import { systemClock } from '#src/runtime/system.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { systemClock } from '#src/runtime/config/system.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { EXAMPLES, type Example, inDriver, lastOfEachKey, onBroker, type Written } from '../support/examples.js';
 import { temporaryDirectory } from '../support/project.js';
 

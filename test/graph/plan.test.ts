@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { buildGraph } from '#src/graph/build.js';
 import type { Graph, GraphEdge, GraphNode } from '#src/graph/graph.js';
 import { UnionFind } from '#src/graph/union-find.js';
-import { planStages } from '#src/runtime/plan.js';
+import { planStages } from '#src/runtime/batch/plan.js';
 
 interface Given {
   readonly name: string;

@@ -16,7 +16,7 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
-import { nextTurn } from '#src/runtime/system.js';
+import { nextTurn } from '#src/runtime/config/system.js';
 import { json } from '../dsl/support.js';
 import { createTopics, decoded, readTopic, writeTopic } from '../support/application.js';
 import { Cluster } from '../support/cluster.js';

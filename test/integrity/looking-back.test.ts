@@ -17,7 +17,7 @@ import {
   type Trace,
   trace,
 } from '#src/replay/index.js';
-import { declaredNodes } from '#src/runtime/planned-tasks.js';
+import { declaredNodes } from '#src/runtime/topics/planned-tasks.js';
 import type { StoreSpec } from '#src/state/contract.js';
 import { TestDriver } from '#src/testing/index.js';
 import { ManualClock } from '#src/testing/manual-clock.js';

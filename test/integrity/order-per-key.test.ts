@@ -6,7 +6,7 @@ import { groupBy } from '#src/dsl/operators/group-by.js';
 import { reorderByVersion } from '#src/dsl/operators/reorder-by-version.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
-import type { CommitStep, Guarantee } from '#src/runtime/config.js';
+import type { CommitStep, Guarantee } from '#src/runtime/config/config.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { TestDriver } from '#src/testing/driver.js';
 import type { TestInput } from '#src/testing/driver-topics.js';

@@ -12,7 +12,7 @@ import {
   to,
   topology,
 } from '#src/index.js';
-import { PAGE_BYTES } from '#src/state/page-cut.js';
+import { PAGE_BYTES } from '#src/state/rows/page-cut.js';
 import type { ReadRecord } from '../support/application.js';
 import {
   assertContains,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { jsonLines, type Project, useProjects } from '../cli/support.js';
 import { MARKER, password, type SecureKafka, startSecureKafka } from './support/secure-cluster.js';
 import { describeWithKafkaJars } from './support/suites.js';

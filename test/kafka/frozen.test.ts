@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { unique } from '../broker/contract.support.js';
 import { temporaryDirectory } from '../support/project.js';
 import { ApplicationProcess, createTopics, words, write } from './support/applications.js';

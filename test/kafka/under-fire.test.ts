@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Broker } from '#src/broker/port.js';
 import { sleep } from '#src/model/ports.js';
 import { seededRandom } from '#src/model/random.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { unique } from '../broker/contract.support.js';
 import { temporaryDirectory } from '../support/project.js';
 import { ApplicationProcess, counted, createTopics, forget, upTo, words, write } from './support/applications.js';

@@ -5,25 +5,25 @@
  */
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { clientCredentials } from '#src/broker/kafkajs/oauth.js';
-import { readLines } from '#src/cli/json-lines.js';
+import { clientCredentials } from '#src/broker/kafkajs/login/oauth.js';
+import { readLines } from '#src/cli/records/json-lines.js';
 import { aggregate } from '#src/dsl/operators/aggregate.js';
 import { topology } from '#src/dsl/topology.js';
 import type { DatabaseWrite } from '#src/model/database.js';
 import { isStreamsError } from '#src/model/errors.js';
 import { Headers } from '#src/model/headers.js';
 import { isNotReady } from '#src/model/not-ready.js';
-import { Secret } from '#src/model/secret.js';
+import { Secret } from '#src/model/text/secret.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { openBroker } from '#src/runtime/open-broker.js';
 import { start } from '#src/runtime/start.js';
-import { systemClock } from '#src/runtime/system.js';
 import { anyAvro } from '#src/serdes/avro/any.js';
 import { unknownId } from '#src/serdes/registry/errors.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
 import { serdes } from '#src/serdes/serdes.js';
-import { CacheBudget } from '#src/state/cache-budget.js';
-import { CachedStore } from '#src/state/cached-store.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { CacheBudget } from '#src/state/cache/cache-budget.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
+import { CachedStore } from '#src/state/store/cached-store.js';
 
 const MEGABYTE = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { nearestName } from '#src/model/nearest-name.js';
+import { nearestName } from '#src/model/text/nearest-name.js';
 
 const KNOWN = ['sasl.username', 'sasl.password', 'client.id'];
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { Secret } from '#src/model/secret.js';
+import { Secret } from '#src/model/text/secret.js';
 
 describe('a secret', () => {
   it('is printed by nothing', () => {

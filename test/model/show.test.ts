@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { messageOf } from '#src/model/errors.js';
-import { show } from '#src/model/show.js';
+import { show } from '#src/model/text/show.js';
 import { toJson } from '#src/model/to-json.js';
 
 const throwing = () => {

@@ -3,8 +3,8 @@ import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import type { Topology } from '#src/index.js';
 import { Headers } from '#src/model/headers.js';
 import type { ReplayedRecord } from '#src/replay/index.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
-import { declaredNodes } from '#src/runtime/planned-tasks.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
+import { declaredNodes } from '#src/runtime/topics/planned-tasks.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
 /** A record of the past, with a JSON value. */

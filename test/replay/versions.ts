@@ -10,7 +10,7 @@ import {
   planRollback,
   startShadow,
 } from '#src/replay/index.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { temporaryDirectory } from '../support/project.js';
 import { append, type Told } from './support.js';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { avro, MemoryRegistry } from 'millrace/avro';
-import { parseKey, parseLookupKey } from '#src/cli/store-key.js';
+import { parseKey, parseLookupKey } from '#src/cli/past/store-key.js';
 import { type Serde, serdes, type Windowed } from '#src/index.js';
-import { plainText } from '#src/model/plain-text.js';
+import { plainText } from '#src/model/text/plain-text.js';
 import { toJson } from '#src/model/to-json.js';
 import { openedFor } from '#src/runtime/send.js';
 import { keyForm, keyOfForm } from '#src/serdes/key-form.js';

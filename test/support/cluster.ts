@@ -2,10 +2,10 @@ import type { LocalBroker, LocalConnection } from '#src/broker/local/broker.js';
 import type { Broker } from '#src/broker/port.js';
 import type { Topology } from '#src/dsl/contract/processor.js';
 import type { Logger } from '#src/model/ports.js';
-import type { EngineOptions } from '#src/runtime/config.js';
-import { resolveConfig } from '#src/runtime/config.js';
-import { Engine } from '#src/runtime/engine.js';
-import { nextTurn } from '#src/runtime/system.js';
+import type { EngineOptions } from '#src/runtime/config/config.js';
+import { resolveConfig } from '#src/runtime/config/config.js';
+import { nextTurn } from '#src/runtime/config/system.js';
+import { Engine } from '#src/runtime/engine/engine.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 import { type Machine, memoryBroker, memoryMachine, pumped } from './application.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { LocalBroker } from '#src/broker/local/broker.js';
 import type { Topology } from '#src/dsl/contract/processor.js';
-import type { EngineOptions } from '#src/runtime/config.js';
+import type { EngineOptions } from '#src/runtime/config/config.js';
 import {
   Application,
   type Machine,

@@ -1,5 +1,5 @@
 import type { OpenDatabase } from '#src/model/database.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 
 let calls = 0;
 

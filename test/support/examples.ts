@@ -4,7 +4,7 @@ import { openSchemaRegistry, type SchemaRegistry, type Serde, send, serdes, star
 import { avro } from 'millrace/avro';
 import { TestDriver } from 'millrace/testing';
 import type { Broker } from '#src/broker/port.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
 import wordCount from '../../topology-examples/01-word-count/topology.js';
 import dedupePayments from '../../topology-examples/02-dedupe-payments/topology.js';
 import reorderOrders from '../../topology-examples/03-reorder-orders/topology.js';

@@ -4,7 +4,7 @@ import { process } from '#src/dsl/operators/process.js';
 import { to } from '#src/dsl/operators/to.js';
 import type { TopologyBuilder } from '#src/dsl/topology-builder.js';
 import type { StreamRecord } from '#src/model/record.js';
-import type { PolicyName } from '#src/runtime/policy.js';
+import type { PolicyName } from '#src/runtime/config/policy.js';
 import { serdes } from '#src/serdes/serdes.js';
 
 /** Fails on the value "bad", as often as it is told to, and notes when it was asked. */

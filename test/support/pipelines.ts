@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { filter } from 'rxjs';
+import type { Topology } from '#src/dsl/contract/processor.js';
+import type { Stream, Table } from '#src/dsl/contract/types.js';
 import { aggregate, count } from '#src/dsl/operators/aggregate.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { groupBy } from '#src/dsl/operators/group-by.js';
@@ -9,9 +11,7 @@ import { process } from '#src/dsl/operators/process.js';
 import { reorderByVersion } from '#src/dsl/operators/reorder-by-version.js';
 import { mapValues, toStream } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
-import type { Topology } from '#src/dsl/contract/processor.js';
 import { topology } from '#src/dsl/topology.js';
-import type { Stream, Table } from '#src/dsl/contract/types.js';
 import type { StreamRecord } from '#src/model/record.js';
 import { serdes } from '#src/serdes/serdes.js';
 import type { TextRecord } from './application.js';

@@ -1,13 +1,13 @@
 import type { Database, DatabaseWrite, OpenDatabase } from '#src/model/database.js';
-import { CacheBudget } from '#src/state/cache-budget.js';
-import { CachedStore } from '#src/state/cached-store.js';
-import type { Cause, ChangelogEntry } from '#src/state/changelog-entry.js';
+import { CacheBudget } from '#src/state/cache/cache-budget.js';
 import type { StoreSpec } from '#src/state/contract.js';
+import { memoryDatabases } from '#src/state/database/memory.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { after, KIND, PREFIX_BYTES, prefixOf } from '#src/state/layout.js';
-import { memoryDatabases } from '#src/state/memory.js';
-import type { LoggedRow } from '#src/state/restore-rows.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
-import type { StoreBytes } from '#src/state/store-bytes.js';
+import type { Cause, ChangelogEntry } from '#src/state/rows/changelog-entry.js';
+import type { StoreBytes } from '#src/state/rows/store-bytes.js';
+import { CachedStore } from '#src/state/store/cached-store.js';
+import type { LoggedRow } from '#src/state/store/restore-rows.js';
 import { temporaryDirectory } from './project.js';
 
 /** The databases that stores must work over alike. */

@@ -8,7 +8,7 @@ import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { type ErrorCode, isStreamsError } from '#src/model/errors.js';
 import type { StreamRecord } from '#src/model/record.js';
-import type { CommitStep } from '#src/runtime/config.js';
+import type { CommitStep } from '#src/runtime/config/config.js';
 import { serdes } from '#src/serdes/serdes.js';
 import { TestDriver, type TestDriverOptions } from '#src/testing/index.js';
 

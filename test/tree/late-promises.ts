@@ -2,7 +2,7 @@ import ts from 'typescript';
 
 /** A promise that is awaited later than at once, without a handler until then: a rejection meanwhile ends the process. */
 export interface LatePromise {
-  /** `src/runtime/task.ts:12 const beats = …` */
+  /** `src/runtime/task/task.ts:12 const beats = …` */
   readonly at: string;
 }
 

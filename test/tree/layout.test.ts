@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { projectFile } from '../support/project.js';
 
 const COLUMNS = 110;
 const LINES = 300;
 const TITLE = 100;
+const FILES = 20;
 
 interface SourceFile {
   readonly name: string;
@@ -74,6 +75,23 @@ describe('the source', () => {
       long.map(({ name, lines }) => `${name}: ${lines.length - 1}`),
       [],
     );
+  });
+});
+
+describe('the folders', () => {
+  it(`have at most ${FILES} files each, so that a reader sees a folder whole`, () => {
+    for (const folder of ['src', 'test', 'bench', 'topology-examples']) {
+      const counts = new Map<string, number>();
+      for (const { name } of filesOf(folder)) {
+        const path = join(folder, dirname(name));
+        counts.set(path, (counts.get(path) ?? 0) + 1);
+      }
+      assert.ok(counts.size > 0, folder);
+      assert.deepEqual(
+        [...counts].filter(([, count]) => count > FILES),
+        [],
+      );
+    }
   });
 });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { kafkaOptionsFromEnv } from '#src/broker/kafkajs/properties.js';
-import { withoutLogin } from '#src/model/secret.js';
+import { kafkaOptionsFromEnv } from '#src/broker/kafkajs/login/properties.js';
+import { withoutLogin } from '#src/model/text/secret.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { openBroker } from '#src/runtime/open-broker.js';
-import { systemClock } from '#src/runtime/system.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
 import { useProjects } from '../cli/support.js';
 

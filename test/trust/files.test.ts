@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { writeFileAtomically } from '#src/files/write.js';
 import { openBroker } from '#src/runtime/open-broker.js';
 import { FileRegistry } from '#src/serdes/registry/file.js';
-import { openTaskDirectory } from '#src/state/directory.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
+import { openTaskDirectory } from '#src/state/directory/directory.js';
 import { temporaryDirectory } from '../support/project.js';
 
 const modeOf = (path: string): number => statSync(path).mode & 0o777;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { compileFunction } from 'node:vm';
 import fc from 'fast-check';
-import { coloured, ERASE_LINE, write } from '#src/cli/io.js';
-import { reportError } from '#src/cli/report-error.js';
+import { coloured, ERASE_LINE, write } from '#src/cli/terminal/io.js';
+import { reportError } from '#src/cli/terminal/report-error.js';
 import { commentCode, stringCode, valueCode } from '#src/model/code-text.js';
 import { StreamsError } from '#src/model/errors.js';
 import { isName } from '#src/model/names.js';
-import { plainJson, plainLayout, plainText } from '#src/model/plain-text.js';
+import { plainJson, plainLayout, plainText } from '#src/model/text/plain-text.js';
 import { testIo } from '../cli/test-io.js';
 import { hostile, MOVES } from './hostile.js';
 import { RUNS } from './mutants.js';

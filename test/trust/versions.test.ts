@@ -6,9 +6,9 @@ import { serdes, to, topology } from 'millrace';
 import { planReset } from 'millrace/replay';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import { startShadow } from '#src/replay/index.js';
-import { findVersion, firstVersion, isPrefixOf } from '#src/runtime/application-version.js';
-import { systemClock } from '#src/runtime/system.js';
-import { memoryIdentityFiles } from '#src/state/identity-files.js';
+import { findVersion, firstVersion, isPrefixOf } from '#src/runtime/config/application-version.js';
+import { systemClock } from '#src/runtime/config/system.js';
+import { memoryIdentityFiles } from '#src/state/directory/identity-files.js';
 import { temporaryDirectory } from '../support/project.js';
 
 const json = { key: serdes.string, value: serdes.json<object>() };

@@ -10,19 +10,19 @@ import type {
   WriterOptions,
 } from '../port.js';
 import { UnpackedBatches } from '../record-batch/unpacked.js';
-import { KafkaAdmin } from './admin.js';
-import { Client } from './client.js';
-import { type ConnectionOptions, Connections } from './connections.js';
-import { brokerClosed } from './errors.js';
-import { Fetcher } from './fetcher.js';
-import { CalmLog } from './kafkajs-log.js';
-import { KafkaMembership } from './membership.js';
-import type { KafkaOptions } from './options.js';
-import { KafkaReader } from './reader.js';
-import { resolveSecurity } from './security.js';
-import { StopDeadline } from './stop-deadline.js';
-import { KafkaWriter, unsentBytesOf } from './writer.js';
-import { type WriterSettings, writerSettings } from './writer-options.js';
+import { KafkaAdmin } from './admin/admin.js';
+import { Client } from './connection/client.js';
+import { type ConnectionOptions, Connections } from './connection/connections.js';
+import { CalmLog } from './connection/kafkajs-log.js';
+import { StopDeadline } from './connection/stop-deadline.js';
+import { KafkaMembership } from './group/membership.js';
+import type { KafkaOptions } from './login/options.js';
+import { resolveSecurity } from './login/security.js';
+import { type WriterSettings, writerSettings } from './login/writer-options.js';
+import { Fetcher } from './reading/fetcher.js';
+import { KafkaReader } from './reading/reader.js';
+import { brokerClosed } from './wire/errors.js';
+import { KafkaWriter, unsentBytesOf } from './writing/writer.js';
 
 export interface KafkaBrokerOptions extends KafkaOptions {
   /** `host:port` of some brokers of the cluster; the client discovers the others through them. */

@@ -14,5 +14,5 @@ export type {
   KafkaTls,
   KafkaToken,
   KafkaTokenFunction,
-} from './options.js';
-export { kafkaOptionsFromEnv } from './properties.js';
+} from './login/options.js';
+export { kafkaOptionsFromEnv } from './login/properties.js';

@@ -1,6 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { DELETE_RETENTION_MS, type TopicSpec } from '../port.js';
 
 /** Kafka's limit: the name with `-<partition>` must fit into a file name. */

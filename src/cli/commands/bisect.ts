@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
-import { plainText } from '../../model/plain-text.js';
+import { plainText } from '../../model/text/plain-text.js';
+import { checkStore, storesDeclared } from '../../replay/answers/past-store.js';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
-import { storesDeclared } from '../declared.js';
-import { exportSchemas } from '../export-schemas.js';
-import { exportTest } from '../export-test.js';
-import { type Io, write } from '../io.js';
-import { KeyForms } from '../key-forms.js';
-import { loadTopology } from '../load-topology.js';
-import { checkStore } from '../open-state.js';
-import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past.js';
+import { loadTopology } from '../load/load-topology.js';
+import { parsePredicate } from '../load/predicate.js';
+import { exportSchemas } from '../past/export-schemas.js';
+import { exportTest } from '../past/export-test.js';
+import { KeyForms } from '../past/key-forms.js';
+import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past/past.js';
 import {
   formatOption,
   KEY_HELP,
@@ -16,13 +15,13 @@ import {
   pastMoment,
   WINDOWS_HELP,
   withPastOptions,
-} from '../past-options.js';
-import { parsePredicate } from '../predicate.js';
-import type { Program } from '../program.js';
-import { toJson } from '../show.js';
-import { changeText, eventText, traceText } from '../show-past.js';
-import { parseLookupKey } from '../store-key.js';
-import { usage } from '../usage.js';
+} from '../past/past-options.js';
+import { changeText, eventText, traceText } from '../past/show-past.js';
+import { parseLookupKey } from '../past/store-key.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { toJson } from '../terminal/show.js';
+import { usage } from '../terminal/usage.js';
 
 interface Options extends LookBackOptions {
   readonly store?: string | undefined;

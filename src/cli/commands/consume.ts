@@ -1,18 +1,24 @@
 import { Option } from '@commander-js/extra-typings';
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { anyAvro } from '../../serdes/avro/any.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
-import { type Io, write } from '../io.js';
-import { loadTopology } from '../load-topology.js';
-import { wholeNumber } from '../options.js';
-import type { Program } from '../program.js';
-import { namesRegistry, type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
-import { recordLines, type ShownSerdes, valueLine } from '../show.js';
-import { Stop } from '../stop.js';
-import { openTopicSerdes } from '../topic-serdes.js';
-import { unknownTopic } from '../topics.js';
-import { usage } from '../usage.js';
+import { loadTopology } from '../load/load-topology.js';
+import {
+  type BrokerOptions,
+  brokerUrl,
+  DEFAULT_BROKER,
+  KAFKA_CONFIG,
+  openExistingBroker,
+} from '../options/broker-url.js';
+import { wholeNumber } from '../options/options.js';
+import { namesRegistry, type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { openTopicSerdes } from '../records/topic-serdes.js';
+import { unknownTopic } from '../records/topics.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { recordLines, type ShownSerdes, valueLine } from '../terminal/show.js';
+import { Stop } from '../terminal/stop.js';
+import { usage } from '../terminal/usage.js';
 
 const MAX_RECORDS = 1_000;
 const MAX_WAIT_MS = 60_000;

@@ -1,8 +1,8 @@
 import { Option } from '@commander-js/extra-typings';
 import { type DescribeFormat, describe } from '../../graph/describe.js';
-import { checkedTopology } from '../checked-topology.js';
-import { write } from '../io.js';
-import type { Program } from '../program.js';
+import { checkedTopology } from '../load/checked-topology.js';
+import { write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
 
 const FORMATS = ['text', 'json', 'mermaid'] as const satisfies readonly DescribeFormat[];
 

@@ -1,10 +1,8 @@
-import { plainText } from '../../model/plain-text.js';
+import { plainText } from '../../model/text/plain-text.js';
+import { checkStore, storesDeclared } from '../../replay/answers/past-store.js';
 import { history, type Moment } from '../../replay/index.js';
-import { storesDeclared } from '../declared.js';
-import { type Io, write } from '../io.js';
-import { KeyForms } from '../key-forms.js';
-import { checkStore } from '../open-state.js';
-import { type LookBackOptions, lookBack, pastSerdes } from '../past.js';
+import { KeyForms } from '../past/key-forms.js';
+import { type LookBackOptions, lookBack, pastSerdes } from '../past/past.js';
 import {
   formatOption,
   KEY_HELP,
@@ -12,11 +10,12 @@ import {
   pastMoment,
   WINDOWS_HELP,
   withPastOptions,
-} from '../past-options.js';
-import type { Program } from '../program.js';
-import { toJson } from '../show.js';
-import { changeText } from '../show-past.js';
-import { parseLookupKey } from '../store-key.js';
+} from '../past/past-options.js';
+import { changeText } from '../past/show-past.js';
+import { parseLookupKey } from '../past/store-key.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { toJson } from '../terminal/show.js';
 
 interface Options extends LookBackOptions {
   readonly store: string;

@@ -1,11 +1,11 @@
 import { basename, relative, resolve } from 'node:path';
-import { plainText } from '../../model/plain-text.js';
-import { type Io, write } from '../io.js';
+import { plainText } from '../../model/text/plain-text.js';
 import { packageJson, packageName } from '../new/manifest.js';
 import { TEMPLATES, type Template, templateFiles, templateOf } from '../new/templates.js';
 import { writeProject } from '../new/write-project.js';
-import type { Program } from '../program.js';
-import { usage } from '../usage.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { usage } from '../terminal/usage.js';
 
 const WIDTH = Math.max(...TEMPLATES.map(({ name }) => name.length));
 

@@ -1,20 +1,20 @@
 import { isStreamsError } from '../../model/errors.js';
 import { seededRandom } from '../../model/random.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBrokerOf } from '../broker-url.js';
-import { openInput } from '../input-file.js';
-import { type Io, write } from '../io.js';
-import { loadTopology } from '../load-topology.js';
-import { percentage, wholeNumber } from '../options.js';
-import type { Program } from '../program.js';
-import { Rate } from '../rate.js';
-import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../schema-registry.js';
-import { type Sent, sendingText, sendLines, sentText } from '../send-lines.js';
-import type { ShownSerdes } from '../show.js';
-import { StatusLine } from '../status-line.js';
-import { Stop } from '../stop.js';
-import { openTopicSerdes } from '../topic-serdes.js';
-import { ensureTopic } from '../topics.js';
-import { usage } from '../usage.js';
+import { loadTopology } from '../load/load-topology.js';
+import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openBrokerOf } from '../options/broker-url.js';
+import { percentage, wholeNumber } from '../options/options.js';
+import { type RegistrySelection, registryOf, SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { openInput } from '../records/input-file.js';
+import { type Sent, sendingText, sendLines, sentText } from '../records/send-lines.js';
+import { openTopicSerdes } from '../records/topic-serdes.js';
+import { ensureTopic } from '../records/topics.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { Rate } from '../terminal/rate.js';
+import type { ShownSerdes } from '../terminal/show.js';
+import { StatusLine } from '../terminal/status-line.js';
+import { Stop } from '../terminal/stop.js';
+import { usage } from '../terminal/usage.js';
 
 const DEFAULT_SEED = 1;
 

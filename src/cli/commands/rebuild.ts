@@ -1,17 +1,17 @@
 import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
+import { checkStore } from '../../replay/answers/past-store.js';
 import { type RebuildOptions, type RebuildProgress, rebuildStore } from '../../replay/index.js';
-import { agreed, checkAskable } from '../ask.js';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { codeVersion } from '../code-version.js';
-import { type Io, write } from '../io.js';
-import { checkStore } from '../open-state.js';
-import { DEFAULT_STATE, errorPolicies, size } from '../options.js';
-import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP, warnOfGaps } from '../past.js';
-import type { Program } from '../program.js';
-import { formatCount, Rate } from '../rate.js';
-import { rebuiltText } from '../rebuilt-text.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
+import { codeVersion } from '../load/code-version.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../options/broker-url.js';
+import { DEFAULT_STATE, errorPolicies, size } from '../options/options.js';
+import { SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { APP, type LookBackOptions, lookBack, ON_ERROR, ON_ERROR_HELP, warnOfGaps } from '../past/past.js';
+import { agreed, checkAskable } from '../terminal/ask.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { formatCount, Rate } from '../terminal/rate.js';
+import { rebuiltText } from '../versions/rebuilt-text.js';
 
 interface Options extends LookBackOptions {
   readonly store: string;

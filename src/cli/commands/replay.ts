@@ -1,12 +1,12 @@
 import { type Moment, replay, ShadowTopics } from '../../replay/index.js';
-import { type Io, write } from '../io.js';
-import { elapsed, type LookBackOptions, lookBack, warnOfGaps } from '../past.js';
-import { pastMoment, withPastOptions } from '../past-options.js';
-import type { Program } from '../program.js';
-import { formatCount } from '../rate.js';
-import { ReplayLines } from '../replay-lines.js';
-import { parseSourceKey } from '../store-key.js';
-import { usage } from '../usage.js';
+import { elapsed, type LookBackOptions, lookBack, warnOfGaps } from '../past/past.js';
+import { pastMoment, withPastOptions } from '../past/past-options.js';
+import { ReplayLines } from '../past/replay-lines.js';
+import { parseSourceKey } from '../past/store-key.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { formatCount } from '../terminal/rate.js';
+import { usage } from '../terminal/usage.js';
 
 interface Options extends LookBackOptions {
   readonly from?: Moment | 'snapshot' | undefined;

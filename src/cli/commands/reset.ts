@@ -1,13 +1,19 @@
 import { resolve } from 'node:path';
 import { Option } from '@commander-js/extra-typings';
 import { applyReset, parseMoment, planReset, type ResetOptions } from '../../replay/index.js';
-import { agreed } from '../ask.js';
-import { type BrokerOptions, brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG, openExistingBroker } from '../broker-url.js';
-import { checkedTopology } from '../checked-topology.js';
-import { type Io, write } from '../io.js';
-import { DEFAULT_STATE } from '../options.js';
-import type { Program } from '../program.js';
-import { resetText } from '../reset-text.js';
+import { checkedTopology } from '../load/checked-topology.js';
+import {
+  type BrokerOptions,
+  brokerUrl,
+  DEFAULT_BROKER,
+  KAFKA_CONFIG,
+  openExistingBroker,
+} from '../options/broker-url.js';
+import { DEFAULT_STATE } from '../options/options.js';
+import { agreed } from '../terminal/ask.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { resetText } from '../versions/reset-text.js';
 
 interface Options extends BrokerOptions {
   readonly app?: string | undefined;

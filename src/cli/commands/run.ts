@@ -1,9 +1,9 @@
 import { Option } from '@commander-js/extra-typings';
-import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../broker-url.js';
-import { DEFAULT_STATE, duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options.js';
-import type { Program } from '../program.js';
-import { runTopology } from '../run-topology.js';
-import { SCHEMA_REGISTRY } from '../schema-registry.js';
+import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../options/broker-url.js';
+import { DEFAULT_STATE, duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options/options.js';
+import { SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { runTopology } from '../run/run-topology.js';
+import type { Program } from '../terminal/program.js';
 
 const EXAMPLES = `
 The first SIGINT or SIGTERM finishes the current batches, commits and ends within --stop-timeout, with exit code 0 (with

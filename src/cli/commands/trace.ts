@@ -1,15 +1,15 @@
 import type { SourcePosition } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { type Moment, trace } from '../../replay/index.js';
-import { type Io, write } from '../io.js';
-import { KeyForms } from '../key-forms.js';
-import { type LookBackOptions, lookBack } from '../past.js';
-import { formatOption, KEY_HELP, type OutputFormat, pastMoment, withPastOptions } from '../past-options.js';
-import type { Program } from '../program.js';
-import { toJson } from '../show.js';
-import { traceText } from '../show-past.js';
-import { parseSourceKey } from '../store-key.js';
-import { usage } from '../usage.js';
+import { KeyForms } from '../past/key-forms.js';
+import { type LookBackOptions, lookBack } from '../past/past.js';
+import { formatOption, KEY_HELP, type OutputFormat, pastMoment, withPastOptions } from '../past/past-options.js';
+import { traceText } from '../past/show-past.js';
+import { parseSourceKey } from '../past/store-key.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { toJson } from '../terminal/show.js';
+import { usage } from '../terminal/usage.js';
 
 interface Options extends LookBackOptions {
   readonly at?: SourcePosition | undefined;

@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import type { Topology } from '../../dsl/contract/processor.js';
 import type { Problem } from '../../graph/graph.js';
 import { isStreamsError } from '../../model/errors.js';
-import { coloured, type Io, write } from '../io.js';
-import { loadTopology } from '../load-topology.js';
-import type { Program } from '../program.js';
-import { checkTypes } from '../type-check.js';
+import { loadTopology } from '../load/load-topology.js';
+import { checkTypes } from '../load/type-check.js';
+import { coloured, type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
 
 /** `millrace validate FILE`: reports every problem, each with its fix. */
 export function addValidate(program: Program): void {

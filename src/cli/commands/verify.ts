@@ -1,13 +1,13 @@
-import { plainText } from '../../model/plain-text.js';
+import { plainText } from '../../model/text/plain-text.js';
 import { type Moment, type VerifyReport, verify } from '../../replay/index.js';
-import { type Io, write } from '../io.js';
-import { DEFAULT_STATE, wholeNumber } from '../options.js';
-import { type LookBackOptions, lookBack } from '../past.js';
-import { formatOption, type OutputFormat, pastMoment, withHistoryOptions } from '../past-options.js';
-import type { Program } from '../program.js';
-import { formatCount } from '../rate.js';
-import { toJson } from '../show.js';
-import { eventText } from '../show-past.js';
+import { DEFAULT_STATE, wholeNumber } from '../options/options.js';
+import { type LookBackOptions, lookBack } from '../past/past.js';
+import { formatOption, type OutputFormat, pastMoment, withHistoryOptions } from '../past/past-options.js';
+import { eventText } from '../past/show-past.js';
+import { type Io, write } from '../terminal/io.js';
+import type { Program } from '../terminal/program.js';
+import { formatCount } from '../terminal/rate.js';
+import { toJson } from '../terminal/show.js';
 
 interface Options extends Omit<LookBackOptions, 'state'> {
   readonly from?: Moment | undefined;

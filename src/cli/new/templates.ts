@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nearestName } from '../../model/nearest-name.js';
-import { show } from '../../model/show.js';
-import { usage } from '../usage.js';
+import { nearestName } from '../../model/text/nearest-name.js';
+import { show } from '../../model/text/show.js';
+import { usage } from '../terminal/usage.js';
 
 /** What a project can begin with. Its files are in the folder of that name in `templates/`. */
 export interface Template {

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { messageOf, StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 
 /** What a clone of an empty repository has. */
 const MAY_BE_THERE = ['.git'];

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { messageOf } from '../../model/errors.js';
-import { usage } from '../usage.js';
+import { usage } from '../terminal/usage.js';
 import type { SchemaText } from './files.js';
 
 const run = promisify(execFile);

@@ -2,9 +2,9 @@ import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { INDEX } from '../../serdes/registry/file.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
-import type { Io } from '../io.js';
-import { nearest } from '../nearest.js';
-import { namesRegistry, type RegistrySelection, registryOf } from '../schema-registry.js';
+import { namesRegistry, type RegistrySelection, registryOf } from '../options/schema-registry.js';
+import type { Io } from '../terminal/io.js';
+import { nearest } from '../terminal/nearest.js';
 
 /** The default directory of schemas. */
 export const DIRECTORY = 'schemas';

@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
-import { declaredNodes } from '../../runtime/planned-tasks.js';
-import { SerdeBindings } from '../../runtime/serde-bindings.js';
+import { SerdeBindings } from '../../runtime/config/serde-bindings.js';
+import { declaredNodes } from '../../runtime/topics/planned-tasks.js';
 import type { SchemaRegistry, SchemaSource } from '../../serdes/registry/port.js';
-import { loadTopology } from '../load-topology.js';
+import { loadTopology } from '../load/load-topology.js';
 
 /** A schema that a topology writes with, and its subject. */
 export interface WrittenSchema {

@@ -2,10 +2,10 @@ import { type Change, RowChange } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore } from '../../state/contract.js';
+import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import { type Due, dueRow } from './due-queue.js';
 import { type Bounds, HeldChanges } from './held-changes.js';
 import { type Pending, PendingRef } from './pending.js';
-import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 
 interface Parts<K, V> {
   /** The store of the waiting rows. */

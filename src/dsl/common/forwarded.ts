@@ -1,7 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import { isHeaders } from '../../model/headers.js';
 import { isMoment, MOMENT } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 
 /** Throws PROCESS_FAILED if a record cannot have this timestamp or these headers. */
 export function checkForwarded(name: string, timestamp: unknown, headers: unknown): void {

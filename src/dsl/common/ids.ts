@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
 import { StreamsError } from '../../model/errors.js';
 import { isNotReady } from '../../model/not-ready.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { containing } from '../../serdes/containing.js';
 import { string } from '../../serdes/scalars.js';
 import type { Serde } from '../../serdes/serde.js';

@@ -10,8 +10,8 @@ import type { Graph } from '../../graph/graph.js';
 import type { Headers } from '../../model/headers.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
-import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
 import type { Windows } from '../windows/windows.js';
+import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
 
 export type * from './push.js';
 

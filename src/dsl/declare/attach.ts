@@ -1,9 +1,9 @@
 import type { OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
 import { declaring, type PathMark, subscribing } from '../pipelines/ambient.js';
-import type { Declaring } from './declaring.js';
 import { ownObservable } from '../pipelines/own-operators.js';
 import { asRows } from '../pipelines/plain-rows.js';
+import type { Declaring } from './declaring.js';
 
 /** The topology declaration in progress. TOPOLOGY_INVALID outside a topology function. */
 export function currentDeclaring(operator: string): Declaring {

@@ -1,4 +1,4 @@
-import { nearestName } from '../../model/nearest-name.js';
+import { nearestName } from '../../model/text/nearest-name.js';
 import type { Declaring } from './declaring.js';
 
 /**

@@ -1,7 +1,7 @@
 import { isName, NAME_RULE } from '../../model/names.js';
-import { show } from '../../model/show.js';
-import type { Complaints } from '../pipelines/ambient.js';
+import { show } from '../../model/text/show.js';
 import type { AnySerde } from '../contract/processor.js';
+import type { Complaints } from '../pipelines/ambient.js';
 
 /** Notes a name that is not legal. */
 export function noteName(complaints: Complaints, where: string, kind: string, name: unknown): void {

@@ -3,13 +3,8 @@ import type { GraphEdge, GraphNode, GraphStore, Problem } from '../../graph/grap
 import { asKey } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { StoreSpec } from '../../state/contract.js';
-import { checkSerdes, noteName } from './checks.js';
 import { GLOBAL_TABLE, type GlobalTable } from '../common/global-table.js';
-import { TracedInput } from '../pipelines/input.js';
-import { type Inspection, inspected } from '../pipelines/inspection.js';
 import type { GlobalTableSpec, RepartitionSpec, SinkSpec, SourceSpec } from '../contract/node-specs.js';
-import { Origin } from '../pipelines/origin.js';
-import { PipelineEnds } from '../pipelines/pipeline-ends.js';
 import type {
   AnyRecord,
   AnySerde,
@@ -23,6 +18,11 @@ import type {
   PushScope,
   SerdeUse,
 } from '../contract/processor.js';
+import { TracedInput } from '../pipelines/input.js';
+import { type Inspection, inspected } from '../pipelines/inspection.js';
+import { Origin } from '../pipelines/origin.js';
+import { PipelineEnds } from '../pipelines/pipeline-ends.js';
+import { checkSerdes, noteName } from './checks.js';
 
 /**
  * Collects the declarations of one run of a topology function: the live nodes, the graph as data, and all

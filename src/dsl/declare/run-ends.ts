@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
-import type { Declaring } from './declaring.js';
 import type { Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { Declaring } from './declaring.js';
 
 const NOTHING: Processor = { process: () => undefined };
 

@@ -1,6 +1,6 @@
+import type { Folding } from '../common/folding.js';
 import type { Lookups, Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { Folding } from '../common/folding.js';
 
 /** Creates a fold. With several inputs, the fold uses the adder of the input that a record came by. */
 export const byPort = <K, V, A, F extends Folding<K, V, A>>(

@@ -10,9 +10,9 @@ import type { OperatorStore, ShownRows } from '../../state/contract.js';
 import { added } from '../common/folding.js';
 import type { Lookups, Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { CountWindows } from '../windows/windows.js';
 import type { FoldKind, FoldSetup } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
-import type { CountWindows } from '../windows/windows.js';
 
 /** How many records a key has had, and the contents of the window that they fill. */
 interface Filling<A> {

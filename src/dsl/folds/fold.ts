@@ -3,14 +3,14 @@ import { noRow } from '../../model/no-row.js';
 import { type Change, isChange, RowChange, type StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore, Row } from '../../state/contract.js';
+import { added, type Folding } from '../common/folding.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf } from '../contract/types.js';
-import { windowedFold } from './windowed-fold.js';
-import type { AnyWindowing } from './windowing.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { byPort } from './by-port.js';
-import { added, type Folding } from '../common/folding.js';
+import { windowedFold } from './windowed-fold.js';
+import type { AnyWindowing } from './windowing.js';
 
 /** Declares a fold over all records of a key, or over the records of each window. */
 export const fold =

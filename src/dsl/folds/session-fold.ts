@@ -5,10 +5,10 @@ import type { OperatorStore, Row, StoreSpec } from '../../state/contract.js';
 import { added, merged } from '../common/folding.js';
 import type { Lookups, Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { SessionWindows } from '../windows/windows.js';
 import { NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
-import type { SessionWindows } from '../windows/windows.js';
 
 /**
  * The store has one row per key, with its sessions in the order of their ends. The row's timestamp is the

@@ -5,11 +5,11 @@ import type { OperatorStore, Row, StoreSpec } from '../../state/contract.js';
 import { added } from '../common/folding.js';
 import type { Lookups, Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { SlidingWindows } from '../windows/windows.js';
 import { type Slid, slide } from './slide.js';
 import { around, firstFrom, NO_SPANS, Span, type Spans, spanItems, spansSerde } from './spans.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
-import type { SlidingWindows } from '../windows/windows.js';
 
 /**
  * The store has one row per key and stretch of time, with the windows that start there, in the order of their

@@ -4,9 +4,9 @@ import type { OperatorStore, Row } from '../../state/contract.js';
 import { added } from '../common/folding.js';
 import type { Lookups, Processor } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import { NO_WINDOW, type TimeWindows } from '../windows/windows.js';
 import { type FoldKind, type FoldSetup, WindowResults } from './window-results.js';
 import type { WindowedFolding } from './windowing.js';
-import { NO_WINDOW, type TimeWindows } from '../windows/windows.js';
 
 /** The windows of a record, found in advance: a single window, or a list if there is not exactly one. */
 type Prepared<K> = WindowKey<K> | readonly WindowKey<K>[];

@@ -5,10 +5,10 @@ import type { WindowKey } from '../../model/window.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { Windows } from '../windows/windows.js';
 import { ClosingWindows, type WindowRows } from './closing-windows.js';
 import { IdleClock } from './idle-clock.js';
 import type { WindowedFolding } from './windowing.js';
-import type { Windows } from '../windows/windows.js';
 
 /** The store of a fold, which keeps its stream time. */
 type Clocked = Pick<OperatorStore<unknown, unknown>, 'streamTime' | 'advanceTime'>;

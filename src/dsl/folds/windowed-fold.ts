@@ -1,19 +1,19 @@
 import type { Observable } from 'rxjs';
 import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
-import type { Declaring } from '../declare/declaring.js';
-import { byPort } from './by-port.js';
 import type { Folding } from '../common/folding.js';
 import type { AnyRecord } from '../contract/push.js';
-import { closingStore } from './closing-windows.js';
 import { nextClosingOf } from '../declare/closings.js';
+import type { Declaring } from '../declare/declaring.js';
+import type { Windows } from '../windows/windows.js';
+import { byPort } from './by-port.js';
+import { closingStore } from './closing-windows.js';
 import { countFold } from './count-fold.js';
 import { sessionFold } from './session-fold.js';
 import { slidingFold } from './sliding-fold.js';
 import { timeFold } from './time-fold.js';
 import type { FoldKind } from './window-results.js';
 import type { AnyWindowing, WindowedFolding } from './windowing.js';
-import type { Windows } from '../windows/windows.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
 type AnyFolding = Folding<any, any, any> & AnyWindowing & { readonly window: Windows };

@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
-import type { Declaring } from '../declare/declaring.js';
 import type { AnySerde } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { Declaring } from '../declare/declaring.js';
 import type { TableJoiner } from '../tables/table-table-join.js';
 import { type TableView, viewOf } from '../tables/table-view.js';
 import { Answering } from './answering.js';

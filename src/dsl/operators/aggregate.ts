@@ -3,12 +3,12 @@ import type { Change, StreamRecord } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import type { Folding } from '../common/folding.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf } from '../contract/types.js';
+import { fold } from '../folds/fold.js';
 import type { AnyWindowing, Windowing } from '../folds/windowing.js';
 import type { SessionWindows, Windows } from '../windows/windows.js';
-import { fold } from '../folds/fold.js';
-import type { Folding } from '../common/folding.js';
 
 export interface AggregateOptions<K, V, A> {
   /** The store that holds one aggregate per key. */

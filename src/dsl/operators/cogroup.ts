@@ -2,12 +2,12 @@ import type { Observable } from 'rxjs';
 import type { StreamRecord } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { Folding } from '../common/folding.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactRecord, Table } from '../contract/types.js';
-import type { Windowing } from '../folds/windowing.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { declareFold } from '../folds/fold.js';
-import type { Folding } from '../common/folding.js';
+import type { Windowing } from '../folds/windowing.js';
 
 export interface CogroupOptions<K, A> {
   /** The store that holds one aggregate per key. */

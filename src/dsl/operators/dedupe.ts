@@ -4,12 +4,12 @@ import type { StreamRecord } from '../../model/record.js';
 import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore } from '../../state/contract.js';
+import { checkedId, type Id, idSerde, idText, keyPart } from '../common/ids.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactRecord, Stream } from '../contract/types.js';
-import { withGrace } from '../declare/closings.js';
 import { currentDeclaring } from '../declare/attach.js';
-import { checkedId, type Id, idSerde, idText, keyPart } from '../common/ids.js';
+import { withGrace } from '../declare/closings.js';
 
 export interface DedupeOptions<K, V> {
   /** The store that holds the ids. */

@@ -1,9 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { SourcePosition } from '../../model/record.js';
+import { checkedId, type Id, idText } from '../common/ids.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import { currentDeclaring } from '../declare/attach.js';
-import { checkedId, type Id, idText } from '../common/ids.js';
 
 /** What the function of an effect receives in addition to the record. */
 export interface EffectContext {

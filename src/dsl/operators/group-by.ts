@@ -2,12 +2,12 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import { sameKey } from '../common/ids.js';
 import type { AnySerde } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
 import type { KeyOf, ValueOf, WithKey } from '../contract/types.js';
 import { currentDeclaring, withMark } from '../declare/attach.js';
-import { sameKey } from '../common/ids.js';
+import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
 
 export interface GroupByOptions<K, V> {
   /** How the new key is written. */

@@ -1,12 +1,12 @@
 import type { OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { OperatorStore } from '../../state/contract.js';
-import type { Declaring } from '../declare/declaring.js';
 import { type GlobalTable, isGlobalTable } from '../common/global-table.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactRecord, KeyOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
+import type { Declaring } from '../declare/declaring.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
 type AnyFact = FactRecord<any, any>;

@@ -3,16 +3,16 @@ import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { DueQueue } from '../buffers/due-queue.js';
-import type { Declaring } from '../declare/declaring.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { FactRecord, KeyOf } from '../contract/types.js';
+import { currentDeclaring } from '../declare/attach.js';
+import { withGrace } from '../declare/closings.js';
+import type { Declaring } from '../declare/declaring.js';
 import { SideBuffer, sideStore } from '../stream-join/side-buffer.js';
 import { type SideParts, StreamJoin, type StreamJoiner } from '../stream-join/stream-join.js';
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
 import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
-import type { FactRecord, KeyOf } from '../contract/types.js';
-import { withGrace } from '../declare/closings.js';
-import { currentDeclaring } from '../declare/attach.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
 type AnyFact = FactRecord<any, any>;

@@ -3,24 +3,24 @@ import { type Duration, durationMs } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
+import { isGlobalTable } from '../common/global-table.js';
+import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { KeyOf, Table, ValueOf, WithValue } from '../contract/types.js';
+import { currentDeclaring } from '../declare/attach.js';
+import { withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
 import {
   type ForeignKeyJoining,
   type ForeignKeyJoinOptions,
   foreignKeyJoin,
 } from '../foreign-keys/foreign-key-join.js';
-import { isGlobalTable } from '../common/global-table.js';
-import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
-import type { AnyRecord } from '../contract/push.js';
 import { haveCommonCause } from '../tables/common-cause.js';
 import { DiamondJoin } from '../tables/diamond-join.js';
 import { hold } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
-import type { KeyOf, Table, ValueOf, WithValue } from '../contract/types.js';
-import { withGrace } from '../declare/closings.js';
-import { currentDeclaring } from '../declare/attach.js';
 
 /** How to join records with the row of the same key. */
 export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;

@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
 import type { StreamRecord } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';

@@ -1,8 +1,8 @@
 import { map as mapRecords, type OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
+import { expand } from '../common/expand.js';
 import type { FactRecord } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
-import { expand } from '../common/expand.js';
 import type { SelectKeyOptions } from './stateless.js';
 
 /**

@@ -3,18 +3,25 @@ import { type Duration, durationMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { type Headers, Headers as RecordHeaders } from '../../model/headers.js';
 import { PlainRecord, type SourcePosition, type StreamRecord } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { KeyValueStore, OperatorStore, StoreSpec, VersionedStore } from '../../state/contract.js';
-import type { Rekey } from '../pipelines/ambient.js';
-import type { AnySerde, Lookups, OriginalRecord, Processor, ProcessorContext, TimerClock } from '../contract/processor.js';
-import type { AnyRecord } from '../contract/push.js';
-import type { KeyOf } from '../contract/types.js';
-import { currentDeclaring, withMark } from '../declare/attach.js';
 import { drawnNumber, drawnUuid } from '../common/drawn.js';
 import { checkForwarded } from '../common/forwarded.js';
 import { sameKey } from '../common/ids.js';
+import type {
+  AnySerde,
+  Lookups,
+  OriginalRecord,
+  Processor,
+  ProcessorContext,
+  TimerClock,
+} from '../contract/processor.js';
+import type { AnyRecord } from '../contract/push.js';
+import type { KeyOf } from '../contract/types.js';
+import { currentDeclaring, withMark } from '../declare/attach.js';
+import type { Rekey } from '../pipelines/ambient.js';
 import { type StoreDefinition, storeSpecs, versioned } from './process-stores.js';
 
 export type { StoreDefinition };

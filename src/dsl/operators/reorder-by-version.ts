@@ -1,15 +1,16 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import type { StreamRecord } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
+import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactRecord, Stream } from '../contract/types.js';
-import { withGrace } from '../declare/closings.js';
 import { currentDeclaring } from '../declare/attach.js';
+import { withGrace } from '../declare/closings.js';
 import {
   type EntityQueue,
   type EntityVersion,
@@ -20,7 +21,6 @@ import {
   type HeldSerdes,
   indexOfVersion,
 } from '../reorder/entity-queue.js';
-import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
 import { KeptGaps } from '../reorder/kept-gaps.js';
 import { reorderBufferFull, versionGap, versionInvalid } from '../reorder/version-errors.js';
 

@@ -1,12 +1,12 @@
 import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
 import { type Change, isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import { expand } from '../common/expand.js';
 import type { AnyRecord } from '../contract/push.js';
-import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
-import { derived } from '../tables/table-view.js';
 import type { FactRecord, KeyOf, ValueOf, WithValue } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
-import { expand } from '../common/expand.js';
+import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
+import { derived } from '../tables/table-view.js';
 
 /**
  * Replaces each value; the key, the timestamp and the headers stay.

@@ -1,19 +1,19 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Duration, durationMs } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { dueStore } from '../buffers/due-queue.js';
 import type { Bounds } from '../buffers/held-changes.js';
 import { pendingRefSerde, pendingSerde } from '../buffers/pending.js';
-import type { Declaring } from '../declare/declaring.js';
-import type { Processor, ProcessorContext } from '../contract/processor.js';
-import { nextClosingOf, withGrace } from '../declare/closings.js';
-import { suppressedForMs } from '../windows/windows.js';
-import { currentDeclaring } from '../declare/attach.js';
 import { SuppressUntilClosed, SuppressUntilDue } from '../buffers/suppress-until.js';
+import type { Processor, ProcessorContext } from '../contract/processor.js';
+import { currentDeclaring } from '../declare/attach.js';
+import { nextClosingOf, withGrace } from '../declare/closings.js';
+import type { Declaring } from '../declare/declaring.js';
+import { suppressedForMs } from '../windows/windows.js';
 
 interface Held<K, V> {
   /** The store that holds the waiting rows. */

@@ -5,10 +5,10 @@ import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, OperatorVersionedStore } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import { versionedStores } from '../tables/versions.js';
 import type { FactRecord, Table } from '../contract/types.js';
-import { withGrace } from '../declare/closings.js';
 import { currentDeclaring } from '../declare/attach.js';
+import { withGrace } from '../declare/closings.js';
+import { versionedStores } from '../tables/versions.js';
 
 export interface ToTableOptions<K, V> {
   /** The store that holds the rows. */

@@ -13,9 +13,9 @@ import {
   type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
+import type { PushScope } from '../contract/processor.js';
 import { countPush, declaring, subscribing } from './ambient.js';
 import { cutOff, subscribeNoted } from './own-operators.js';
-import type { PushScope } from '../contract/processor.js';
 
 /**
  * The number of pushes through plain operators in progress in this thread, and the scope of the latest.

@@ -4,12 +4,12 @@ import type { GraphEdge } from '../../graph/graph.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { isHeaders } from '../../model/headers.js';
 import { isMoment, MOMENT } from '../../model/record.js';
-import { show } from '../../model/show.js';
-import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import { show } from '../../model/text/show.js';
 import { sameKey } from '../common/ids.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from '../contract/processor.js';
-import { asRows } from './plain-rows.js';
 import type { Windows } from '../windows/windows.js';
+import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import { asRows } from './plain-rows.js';
 
 /** One path from an upper node down to an input, and the operators on it. */
 export interface TracedPath {

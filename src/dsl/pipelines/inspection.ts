@@ -1,10 +1,10 @@
 import type { Observable } from 'rxjs';
 import type { GraphEdge } from '../../graph/graph.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { Rekey } from './ambient.js';
-import { TracedInput } from './input.js';
 import type { AnyRecord, AnySerde, PushScope } from '../contract/processor.js';
 import { suppressedForMs, type Windows } from '../windows/windows.js';
+import type { Rekey } from './ambient.js';
+import { TracedInput } from './input.js';
 
 /** The result of following an observable up to its nodes, before anything is declared on it. */
 export interface Inspection {

@@ -1,11 +1,11 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
+import type { AnyRecord, AnySerde, Outlet, PushScope } from '../contract/processor.js';
+import type { Windows } from '../windows/windows.js';
 import { declaring, type Rekey, subscribing } from './ambient.js';
 import { beginPush, endPush } from './async-guard.js';
 import { OWN } from './own-operators.js';
-import type { AnyRecord, AnySerde, Outlet, PushScope } from '../contract/processor.js';
 import { RowBefores } from './row-befores.js';
-import type { Windows } from '../windows/windows.js';
 
 interface Subscription {
   readonly node: string;

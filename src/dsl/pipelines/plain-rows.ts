@@ -4,10 +4,10 @@ import { StreamsError } from '../../model/errors.js';
 import { noRow } from '../../model/no-row.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import { showValue } from '../../serdes/show.js';
+import type { AnyRecord } from '../contract/push.js';
 import { subscribing } from './ambient.js';
 import { failPush, isGivenUp } from './async-guard.js';
 import { type Inlet, isOwn, noted, subscribeCutOff } from './own-operators.js';
-import type { AnyRecord } from '../contract/push.js';
 
 /**
  * Applies plain RxJS operators to a table as a function of its rows, like `mapValues` and `filterValues`.

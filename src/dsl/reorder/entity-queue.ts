@@ -3,8 +3,8 @@ import { checkEncodes, checkedBefore } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { RowItems } from '../../state/contract.js';
-import type { AnyRecord, AnySerde } from '../contract/processor.js';
 import { ByteReader, readHeaders, written } from '../common/bytes.js';
+import type { AnyRecord, AnySerde } from '../contract/processor.js';
 
 export type EntityVersion = number | bigint;
 

@@ -1,5 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { EntityQueue, EntityVersion } from './entity-queue.js';
 
 /** The store of a reorderByVersion, and an entity as shown in messages. */

@@ -1,7 +1,7 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { PlainRecord } from '../../model/record.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { OperatorStore } from '../../state/contract.js';
 import type { DueQueue } from '../buffers/due-queue.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';

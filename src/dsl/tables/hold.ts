@@ -5,11 +5,11 @@ import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
-import type { Declaring } from '../declare/declaring.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../common/bytes.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import { withGrace } from '../declare/closings.js';
+import type { Declaring } from '../declare/declaring.js';
 
 export interface HoldOptions {
   readonly store: string;

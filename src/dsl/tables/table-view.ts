@@ -1,9 +1,9 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { OperatorVersionedStore, Row, StoreKind, StoreSpec } from '../../state/contract.js';
-import type { Declaring } from '../declare/declaring.js';
-import type { Origin } from '../pipelines/origin.js';
 import type { Lookups, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import type { Declaring } from '../declare/declaring.js';
+import type { Origin } from '../pipelines/origin.js';
 import type { RowBefores } from '../pipelines/row-befores.js';
 import { rowOrNone } from '../pipelines/row-function.js';
 

@@ -1,4 +1,4 @@
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { WindowKey } from '../../model/window.js';
 import { TimeZone } from './time-zone.js';
 import { closing, invalid, NO_WINDOW, type TimeWindows, type WindowOptions } from './windows.js';

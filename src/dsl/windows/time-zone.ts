@@ -1,6 +1,6 @@
 import { StreamsError } from '../../model/errors.js';
-import { nearestName } from '../../model/nearest-name.js';
-import { show } from '../../model/show.js';
+import { nearestName } from '../../model/text/nearest-name.js';
+import { show } from '../../model/text/show.js';
 
 const HOUR = 3_600_000;
 

@@ -1,18 +1,18 @@
 import type { Topology } from '../../dsl/contract/processor.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
-import type { CachedStore } from '../../state/cached-store.js';
+import { show } from '../../model/text/show.js';
 import type { Row } from '../../state/contract.js';
-import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
-import { taskStore } from '../rerun/event.js';
-import { LookupKey } from '../snapshots/lookup-key.js';
+import type { CachedStore } from '../../state/store/cached-store.js';
 import { framePast, Past, type PastFrame, sliceOf } from '../past/past.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
+import { taskStore } from '../rerun/event.js';
+import type { RowWrite } from '../rerun/watcher.js';
+import { LookupKey } from '../snapshots/lookup-key.js';
 import { heldBy, type ShownChange } from '../snapshots/shown-changes.js';
 import type { Snapshot } from '../snapshots/snapshots.js';
+import { ChangeMaker, type Picked, type SeenChange, type StateChange, scanChanges } from './changes.js';
 import { traceRecord } from './trace.js';
 import type { Trace } from './tracer.js';
-import type { RowWrite } from '../rerun/watcher.js';
 
 const ROWS_TOGETHER = 1_000;
 

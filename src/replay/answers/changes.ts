@@ -1,15 +1,15 @@
 import type { BrokerRecord } from '../../broker/port.js';
 import type { Declaration } from '../../dsl/contract/processor.js';
 import type { StoreSpec } from '../../state/contract.js';
-import { type EventInfo, EventReader, frozenCopy, taskStores } from '../rerun/event.js';
-import { LookupKey } from '../snapshots/lookup-key.js';
-import type { Moment } from '../slice/moment.js';
 import { Past, type PastFrame, sliceOf } from '../past/past.js';
 import type { PastSlice } from '../past/past-options.js';
+import { type EventInfo, EventReader, frozenCopy, taskStores } from '../rerun/event.js';
+import type { RowWrite } from '../rerun/watcher.js';
+import type { Moment } from '../slice/moment.js';
+import { LookupKey } from '../snapshots/lookup-key.js';
 import { segmentsOf } from '../snapshots/segments.js';
 import { type ShownChange, shownChanges, shownSerdes } from '../snapshots/shown-changes.js';
 import type { Snapshot } from '../snapshots/snapshots.js';
-import type { RowWrite } from '../rerun/watcher.js';
 
 /**
  * One change of a row, and its cause. In a window store a row is a window with the key `{ key, start, end }`,

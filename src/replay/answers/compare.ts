@@ -1,19 +1,19 @@
 import type { BrokerRecord } from '../../broker/port.js';
 import type { AnySerde, Topology } from '../../dsl/contract/processor.js';
-import { systemClock } from '../../runtime/system.js';
+import { systemClock } from '../../runtime/config/system.js';
 import { atTopic } from '../../serdes/at-topic.js';
-import { decode, type EventInfo, EventReader, frozenCopy, taskStores } from '../rerun/event.js';
-import { keyIdOf } from '../snapshots/lookup-key.js';
-import { MergedReader } from '../slice/merged-reader.js';
-import type { Moment } from '../slice/moment.js';
 import { framePast, type PastFrame } from '../past/past.js';
-import { PastDates } from '../slice/past-dates.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
+import { decode, type EventInfo, EventReader, frozenCopy, taskStores } from '../rerun/event.js';
 import { Rerun } from '../rerun/rerun.js';
 import { diskStorage, memoryStorage, type RerunStorage } from '../rerun/rerun-storage.js';
-import { shownChanges, shownSerdes } from '../snapshots/shown-changes.js';
-import { cutSlice } from '../slice/slice.js';
 import type { Captured, RowWrite, RunWatcher } from '../rerun/watcher.js';
+import { MergedReader } from '../slice/merged-reader.js';
+import type { Moment } from '../slice/moment.js';
+import { PastDates } from '../slice/past-dates.js';
+import { cutSlice } from '../slice/slice.js';
+import { keyIdOf } from '../snapshots/lookup-key.js';
+import { shownChanges, shownSerdes } from '../snapshots/shown-changes.js';
 
 export interface CompareOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {}
 

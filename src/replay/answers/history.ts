@@ -1,10 +1,10 @@
 import type { Topology } from '../../dsl/contract/processor.js';
-import { ChangeMaker, type SeenChange, type StateChange, scanChanges } from './changes.js';
-import { taskStore } from '../rerun/event.js';
 import { framePast } from '../past/past.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
-import { changesNothing, type ShownChange } from '../snapshots/shown-changes.js';
+import { taskStore } from '../rerun/event.js';
 import type { RowWrite } from '../rerun/watcher.js';
+import { changesNothing, type ShownChange } from '../snapshots/shown-changes.js';
+import { ChangeMaker, type SeenChange, type StateChange, scanChanges } from './changes.js';
 
 export interface HistoryOptions extends PastOptions, PastSlice {
   readonly store: string;

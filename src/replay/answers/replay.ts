@@ -5,8 +5,8 @@ import { ownOf, setOwn } from '../../model/own.js';
 import type { SourcePosition } from '../../model/record.js';
 import { framePast, type PastFrame, withPast } from '../past/past.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
-import type { HistoryGap } from '../slice/slice.js';
 import type { Captured, Silenced } from '../rerun/watcher.js';
+import type { HistoryGap } from '../slice/slice.js';
 
 /** A record that a replay would have written. */
 export interface ReplayedRecord {

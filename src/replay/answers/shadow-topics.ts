@@ -1,6 +1,6 @@
 import type { Broker, Writer } from '../../broker/port.js';
 import { StreamsError } from '../../model/errors.js';
-import { LOG_CONFIG } from '../../runtime/topic-uses.js';
+import { LOG_CONFIG } from '../../runtime/topics/topic-uses.js';
 import type { ReplayedRecord } from './replay.js';
 
 /**

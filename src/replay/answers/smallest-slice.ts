@@ -1,19 +1,19 @@
 import { type BrokerRecord, partitionKey } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
 import { StreamsError } from '../../model/errors.js';
-import { stopped } from '../../runtime/stopped.js';
-import { nextTurn } from '../../runtime/system.js';
+import { stopped } from '../../runtime/config/stopped.js';
+import { nextTurn } from '../../runtime/config/system.js';
 import type { StoreSpec } from '../../state/contract.js';
-import { typedStore } from '../../state/typed-store.js';
-import type { BisectOptions, Predicate } from './bisect.js';
-import type { StateChange } from './changes.js';
-import { taskStore } from '../rerun/event.js';
-import { LookupKey } from '../snapshots/lookup-key.js';
+import { typedStore } from '../../state/store/typed-store.js';
 import { framePast, type PastFrame, withPast } from '../past/past.js';
+import { taskStore } from '../rerun/event.js';
 import { Rerun } from '../rerun/rerun.js';
 import { memoryStorage } from '../rerun/rerun-storage.js';
-import { changesNothing } from '../snapshots/shown-changes.js';
 import type { RowWrite } from '../rerun/watcher.js';
+import { LookupKey } from '../snapshots/lookup-key.js';
+import { changesNothing } from '../snapshots/shown-changes.js';
+import type { BisectOptions, Predicate } from './bisect.js';
+import type { StateChange } from './changes.js';
 
 /** Records kept during the search: more would be too many for a test. */
 const MAX_RECORDS = 200_000;

@@ -1,51 +1,17 @@
 import type { PartitionOffset } from '../../broker/port.js';
-import type { AnySerde, Topology } from '../../dsl/contract/processor.js';
-import type { CachedStore } from '../../state/cached-store.js';
-import type { Row, StoreSpec } from '../../state/contract.js';
-import { GLOBAL_DIRECTORY } from '../../state/global-state.js';
-import type { GlobalStore } from '../../state/global-store.js';
-import { typedStore, windowsOf } from '../../state/typed-store.js';
-import { taskStores } from '../rerun/event.js';
-import type { Moment } from '../slice/moment.js';
+import type { Topology } from '../../dsl/contract/processor.js';
+import { GLOBAL_DIRECTORY } from '../../state/global/global-state.js';
+import type { GlobalStore } from '../../state/global/global-store.js';
 import { framePast, Past, type PastFrame } from '../past/past.js';
 import type { PastOptions } from '../past/past-options.js';
+import { taskStores } from '../rerun/event.js';
+import type { Moment } from '../slice/moment.js';
 import type { HistoryGap } from '../slice/slice.js';
+import { type PastRows, type PastStore, storePart } from './past-store.js';
 
 export interface StateAsOfOptions extends PastOptions {
   /** The state contains the source records up to this moment: see {@link Moment}. */
   readonly asOf: Moment;
-}
-
-/** One task's part of a store, or a whole global table, at that moment. */
-export interface PastStore {
-  readonly spec: StoreSpec;
-  /** Serdes of the keys and values. */
-  readonly key: AnySerde;
-  readonly value: AnySerde;
-  readonly task: string;
-  /** Null: all partitions. */
-  readonly partition: number | null;
-  /** Next offset of each topic that was read: the store contains everything before it. */
-  readonly sources: Readonly<Record<string, number>>;
-  row(key: unknown): Promise<Row<unknown> | null>;
-  /** In the byte order of their keys. */
-  entries(): AsyncIterable<readonly [key: unknown, value: unknown]>;
-  /**
-   * In a window store: the windows of a key that start between two moments, ordered by start. In any other
-   * store: none.
-   */
-  windows(
-    key: unknown,
-    range?: { readonly from?: number | undefined; readonly to?: number | undefined },
-  ): Promise<readonly (readonly [window: unknown, value: unknown])[]>;
-}
-
-/** A store with its internal rows. */
-export interface PastRows extends PastStore {
-  /** Stream time of the store. */
-  readonly streamTime: number;
-  /** The rows as stored, in the byte order of their keys. */
-  kept(): AsyncIterable<readonly [key: unknown, value: unknown]>;
 }
 
 /** The state of an application at a moment. Its stores are in a temporary directory until `close`. */
@@ -124,28 +90,10 @@ function storesOf({ topology, declaration }: PastFrame, { run, positions }: Past
     subTopology.stores.flatMap((name) => {
       const spec = specs.get(name);
       if (!state || !spec) return [];
-      return [{ ...taskPart(spec, state.cached(name)), task: id, partition, sources: state.checkpoint.sources }];
+      return [{ ...storePart(spec, state.cached(name)), task: id, partition, sources: state.checkpoint.sources }];
     }),
   );
   return [...globals, ...tasks];
-}
-
-function taskPart(
-  spec: StoreSpec,
-  store: CachedStore<unknown, unknown>,
-): Omit<PastRows, 'task' | 'partition' | 'sources'> {
-  const rows = typedStore<unknown, unknown>(store);
-  const { key, value } = spec.shown ?? spec;
-  return {
-    spec,
-    key,
-    value,
-    row: (each) => rows.peek(each),
-    entries: () => rows.entries(),
-    streamTime: store.streamTime,
-    kept: () => store.entries(),
-    windows: async (each, range) => (await windowsOf(store, each, range)) ?? [],
-  };
 }
 
 function globalPart(store: GlobalStore<unknown, unknown>, sources: Readonly<Record<string, number>>): PastRows {

@@ -1,12 +1,13 @@
 import type { Topology } from '../../dsl/contract/processor.js';
 import { StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
-import { LookupKey } from '../snapshots/lookup-key.js';
-import type { Moment } from '../slice/moment.js';
+import { show } from '../../model/text/show.js';
 import type { PastOptions } from '../past/past-options.js';
-import { changesBetween, heldBy } from '../snapshots/shown-changes.js';
+import type { Moment } from '../slice/moment.js';
 import type { HistoryGap } from '../slice/slice.js';
-import { type PastRows, type PastRowsState, rowsAsOf } from './state-as-of.js';
+import { LookupKey } from '../snapshots/lookup-key.js';
+import { changesBetween, heldBy } from '../snapshots/shown-changes.js';
+import type { PastRows } from './past-store.js';
+import { type PastRowsState, rowsAsOf } from './state-as-of.js';
 
 export interface StateDiffOptions extends PastOptions {
   readonly before: Moment;

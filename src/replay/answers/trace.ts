@@ -2,9 +2,9 @@ import { type BrokerRecord, partitionKey } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
 import { StreamsError } from '../../model/errors.js';
 import type { SourcePosition } from '../../model/record.js';
-import type { Moment } from '../slice/moment.js';
 import { framePast, Past, type PastFrame, sliceOf, withPast } from '../past/past.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
+import type { Moment } from '../slice/moment.js';
 import { type Trace, Tracer } from './tracer.js';
 
 export interface TraceOptions extends PastOptions, PastSlice {

@@ -6,8 +6,8 @@ import type { StoreSpec } from '../../state/contract.js';
 import { type EventInfo, EventReader, frozenCopy, taskStores } from '../rerun/event.js';
 import type { StoreRead } from '../rerun/observed-store.js';
 import type { SeenWrite } from '../rerun/row-writes.js';
-import { shownChanges, shownReads } from '../snapshots/shown-changes.js';
 import type { ObservedStep, RunWatcher, SliceCause } from '../rerun/watcher.js';
+import { shownChanges, shownReads } from '../snapshots/shown-changes.js';
 
 /** The path of one source record through the topology. */
 export interface Trace {

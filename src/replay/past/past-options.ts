@@ -1,11 +1,11 @@
 import type { Broker, BrokerRecord } from '../../broker/port.js';
 import type { Logger } from '../../model/ports.js';
-import type { ErrorPolicies } from '../../runtime/policy.js';
-import type { Moment } from '../slice/moment.js';
+import type { ErrorPolicies } from '../../runtime/config/policy.js';
 import type { PastSchemas } from '../rerun/past-serdes.js';
+import type { Captured, RunWatcher, Silenced } from '../rerun/watcher.js';
+import type { Moment } from '../slice/moment.js';
 import type { SnapshotEvery } from '../snapshots/snapshot-format.js';
 import type { Snapshot } from '../snapshots/snapshots.js';
-import type { Captured, RunWatcher, Silenced } from '../rerun/watcher.js';
 
 export interface SnapshotOptions {
   /** Directory of the snapshots. The command line uses `<state>/<application>/snapshots`. */

@@ -1,21 +1,21 @@
 import { type BrokerRecord, partitionKey, type TopicPartition } from '../../broker/port.js';
 import type { Declaration, Topology } from '../../dsl/contract/processor.js';
 import type { Clock } from '../../model/ports.js';
-import { type EngineConfig, resolveConfig } from '../../runtime/config.js';
-import { systemClock } from '../../runtime/system.js';
-import type { TopicCounts } from '../../runtime/topics.js';
-import { MergedReader } from '../slice/merged-reader.js';
-import type { Moment } from '../slice/moment.js';
-import { PastDates } from '../slice/past-dates.js';
-import type { PastOptions, PastPlan, PastSlice } from './past-options.js';
+import { type EngineConfig, resolveConfig } from '../../runtime/config/config.js';
+import { systemClock } from '../../runtime/config/system.js';
+import type { TopicCounts } from '../../runtime/topics/topics.js';
 import { PastSerdes } from '../rerun/past-serdes.js';
 import { Rerun } from '../rerun/rerun.js';
 import { diskStorage, memoryStorage, type RerunStorage } from '../rerun/rerun-storage.js';
+import { MergedReader } from '../slice/merged-reader.js';
+import type { Moment } from '../slice/moment.js';
+import { PastDates } from '../slice/past-dates.js';
 import { cutSlice, type HistoryGap, historyGaps, type Slice } from '../slice/slice.js';
+import { countTopics, ofGroup, partitionsOf, sourceTopics } from '../slice/topics.js';
 import { topologyIdentity } from '../snapshots/snapshot-format.js';
 import { SnapshotWriter } from '../snapshots/snapshot-writer.js';
 import { type Snapshot, Snapshots } from '../snapshots/snapshots.js';
-import { countTopics, ofGroup, sourceTopics } from '../slice/topics.js';
+import type { PastOptions, PastPlan, PastSlice } from './past-options.js';
 
 const EARLIEST: Moment = { kind: 'earliest' };
 const LATEST: Moment = { kind: 'latest' };
@@ -54,9 +54,7 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   );
   const config = await ofGroup(options.broker.admin, resolved, topology);
   const topics = await countTopics(options.broker.admin, topology, config);
-  const partitions = sourceTopics(topology).flatMap((topic) =>
-    Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })),
-  );
+  const partitions = partitionsOf(sourceTopics(topology), topics);
   const serdes = new PastSerdes(config.schemasOf, options);
   const declaration = await serdes.declare(topology);
   const dates = new PastDates(declaration);

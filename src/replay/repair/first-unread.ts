@@ -1,5 +1,5 @@
 import { type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
-import { firstBetween } from '../../runtime/first-between.js';
+import { firstBetween } from '../../runtime/offsets/first-between.js';
 
 /**
  * The first record of the topics that a group has not read, as `topic[partition]@offset`; undefined if it has

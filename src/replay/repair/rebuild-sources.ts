@@ -4,10 +4,10 @@ import type { Broker, PartitionOffset, TopicPartition } from '../../broker/port.
 import type { Topology } from '../../dsl/contract/processor.js';
 import { repartitionTopic } from '../../graph/naming.js';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
-import { markOf } from '../../runtime/reset-marks.js';
-import { firstUnread } from './first-unread.js';
+import { markOf } from '../../runtime/offsets/reset-marks.js';
 import { framePast, Past } from '../past/past.js';
 import type { PastOptions } from '../past/past-options.js';
+import { firstUnread } from './first-unread.js';
 import { rebuildDirectory } from './rebuild-task.js';
 
 /** Distance of the snapshots that the replay writes: after an interruption it continues from the last one. */

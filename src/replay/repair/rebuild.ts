@@ -4,15 +4,16 @@ import type { Topology } from '../../dsl/contract/processor.js';
 import { changelogTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
-import { resolveConfig } from '../../runtime/config.js';
-import { plannedTasks, tasksOnDisk } from '../../runtime/planned-tasks.js';
-import { systemClock } from '../../runtime/system.js';
-import type { StoreBytes } from '../../state/store-bytes.js';
-import type { TaskState } from '../../state/task-state.js';
-import { taskStore } from '../rerun/event.js';
+import { systemClock } from '../../runtime/config/system.js';
+import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
+import type { StoreBytes } from '../../state/rows/store-bytes.js';
+import type { TaskState } from '../../state/store/task-state.js';
 import type { Past } from '../past/past.js';
 import type { PastOptions } from '../past/past-options.js';
+import { taskStore } from '../rerun/event.js';
 import { type PastSchemas, PastSerdes } from '../rerun/past-serdes.js';
+import { type HistoryGap, historyGaps } from '../slice/slice.js';
+import { countTopics, resolveApplication } from '../slice/topics.js';
 import { replaySources } from './rebuild-sources.js';
 import {
   type RebuildContext,
@@ -23,8 +24,6 @@ import {
   TaskRebuild,
 } from './rebuild-task.js';
 import { checkStopped } from './reset-plan.js';
-import { type HistoryGap, historyGaps } from '../slice/slice.js';
-import { countTopics, ofGroup } from '../slice/topics.js';
 
 export interface RebuildOptions
   extends Pick<
@@ -99,8 +98,7 @@ export interface RebuildReport {
 export async function rebuildStore(topology: Topology, options: RebuildOptions): Promise<RebuildReport> {
   const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
-  const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named, options.logger), topology);
+  const config = await resolveApplication(topology, broker, options.applicationId, options.logger);
   const { applicationId, version } = config;
   const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
   const spec = taskStore({ topology, declaration }, options.store);

@@ -3,14 +3,13 @@ import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } 
 import type { Topology } from '../../dsl/contract/processor.js';
 import { changelogTopic, repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
-import type { ApplicationVersion } from '../../runtime/application-version.js';
-import { resolveConfig } from '../../runtime/config.js';
-import { plannedTasks, tasksOnDisk } from '../../runtime/planned-tasks.js';
-import { type EffectsMode, markOf, type ResetMark } from '../../runtime/reset-marks.js';
-import { firstUnread } from './first-unread.js';
+import type { ApplicationVersion } from '../../runtime/config/application-version.js';
+import { type EffectsMode, markOf, type ResetMark } from '../../runtime/offsets/reset-marks.js';
+import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
 import type { Moment } from '../slice/moment.js';
 import { cutSlice } from '../slice/slice.js';
-import { countTopics, ofGroup } from '../slice/topics.js';
+import { countTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
+import { firstUnread } from './first-unread.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -86,15 +85,12 @@ export interface ResetPlan {
  */
 export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;
-  const exactly = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, exactly), topology);
+  const config = await resolveApplication(topology, broker, options.applicationId);
   const { applicationId, version } = config;
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
   const sources = [...new Set(topology.graph.subTopologies.flatMap((sub) => sub.topics))].sort();
-  const partitionsOf = (names: readonly string[]): readonly TopicPartition[] =>
-    names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
-  const partitions = partitionsOf(sources);
+  const partitions = partitionsOf(sources, topics);
   const committed = new Map(
     (await broker.admin.groupOffsets(applicationId)).map((at) => [partitionKey(at.topic, at.partition), at]),
   );
@@ -103,7 +99,10 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     .flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name)))
     .sort();
   const existing = new Set((await broker.admin.describeTopics(repartitions)).map(({ name }) => name));
-  const own = partitionsOf(repartitions.filter((name) => existing.has(name)));
+  const own = partitionsOf(
+    repartitions.filter((name) => existing.has(name)),
+    topics,
+  );
   const { moves, named } = await movesTo(broker, { sources: partitions, internal: own, committed, to, now });
   const back = [...moves, ...named].some(({ from, to: target }) => from !== null && target < from);
   // An interrupted reset may have begun to delete the stores, so they cannot be kept.
@@ -136,7 +135,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
       topics: present.map((name) => ({ name, partitions: topics.count(name) })),
     },
     internalMoves: await internalMoves(broker, {
-      partitions: partitionsOf(present),
+      partitions: partitionsOf(present, topics),
       ...{ existing, committed, named },
       action: repartitionAction,
     }),

@@ -4,17 +4,17 @@ import { type Broker, type PartitionOffset, partitionKey } from '../../broker/po
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { sleep } from '../../model/ports.js';
-import { withVersion } from '../../runtime/application-version.js';
-import { emptiedBy, keptBy } from '../../runtime/commit-marks.js';
-import { lastEpoch } from '../../runtime/epochs.js';
-import { messageBytesFor, taking } from '../../runtime/message-bytes.js';
-import { addedTo } from '../../runtime/offset-texts.js';
-import { capturedTopic } from '../../runtime/reprocessing.js';
-import { marked, markOf, type ResetMark } from '../../runtime/reset-marks.js';
-import { owned, ownerOf } from '../../runtime/topic-owners.js';
-import { LOG_CONFIG, REPARTITION_CONFIG } from '../../runtime/topic-uses.js';
-import { diskIdentityFiles } from '../../state/identity-files.js';
-import { openRocksDatabase } from '../../state/rocksdb.js';
+import { lastEpoch } from '../../runtime/changelog/epochs.js';
+import { withVersion } from '../../runtime/config/application-version.js';
+import { addedTo } from '../../runtime/config/offset-texts.js';
+import { emptiedBy, keptBy } from '../../runtime/offsets/commit-marks.js';
+import { marked, markOf, type ResetMark } from '../../runtime/offsets/reset-marks.js';
+import { capturedTopic } from '../../runtime/send/reprocessing.js';
+import { messageBytesFor, taking } from '../../runtime/topics/message-bytes.js';
+import { owned, ownerOf } from '../../runtime/topics/topic-owners.js';
+import { LOG_CONFIG, REPARTITION_CONFIG } from '../../runtime/topics/topic-uses.js';
+import { openRocksDatabase } from '../../state/database/rocksdb.js';
+import { diskIdentityFiles } from '../../state/directory/identity-files.js';
 import { rebuildDirectory } from './rebuild-task.js';
 import { checkStopped, furthest, type ResetMove, type ResetPlan } from './reset-plan.js';
 

@@ -4,7 +4,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import { isNotReady, whenReady } from '../../model/not-ready.js';
 import { ownOf, setOwn } from '../../model/own.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { StoreSpec } from '../../state/contract.js';
 
 /**

@@ -1,5 +1,5 @@
+import type { Prefetched } from '../../state/cache/prefetched.js';
 import type { OperatorStore, OperatorVersionedStore, RangeOptions, Row, VersionOutcome } from '../../state/contract.js';
-import type { Prefetched } from '../../state/prefetched.js';
 
 /** A row that was looked up. */
 export interface StoreRead {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { AnySerde, Declaration, Topology } from '../../dsl/contract/processor.js';
 import { isStreamsError, type StreamsError } from '../../model/errors.js';
-import { declaredNodes } from '../../runtime/planned-tasks.js';
-import { noRegistry, SerdeBindings, type SerdeConfig } from '../../runtime/serde-bindings.js';
+import { noRegistry, SerdeBindings, type SerdeConfig } from '../../runtime/config/serde-bindings.js';
+import { declaredNodes } from '../../runtime/topics/planned-tasks.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
 
 /** Options of schema serdes when the past is replayed. */

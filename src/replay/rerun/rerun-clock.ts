@@ -1,5 +1,5 @@
 import type { Clock } from '../../model/ports.js';
-import { nextTurn } from '../../runtime/system.js';
+import { nextTurn } from '../../runtime/config/system.js';
 
 /**
  * The clock of a rerun follows its records: "now" is the stream time, and pauses take no time. Wall-clock

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { OpenDatabase } from '../../model/database.js';
-import { diskIdentityFiles, type IdentityFiles, memoryIdentityFiles } from '../../state/identity-files.js';
-import { memoryDatabases } from '../../state/memory.js';
-import { openRocksDatabase } from '../../state/rocksdb.js';
+import { memoryDatabases } from '../../state/database/memory.js';
+import { openRocksDatabase } from '../../state/database/rocksdb.js';
+import { diskIdentityFiles, type IdentityFiles, memoryIdentityFiles } from '../../state/directory/identity-files.js';
 import { LinkedDatabases } from './linked-databases.js';
 import { temporaryDirectory } from './temporary.js';
 

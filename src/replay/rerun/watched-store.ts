@@ -1,5 +1,5 @@
-import { CachedStore } from '../../state/cached-store.js';
-import type { StoreOptions } from '../../state/task-state.js';
+import { CachedStore } from '../../state/store/cached-store.js';
+import type { StoreOptions } from '../../state/store/task-state.js';
 
 /** A write of a row to a store, by an operator, or by a store that is built on this one. */
 export interface Put {

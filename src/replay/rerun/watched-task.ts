@@ -1,9 +1,9 @@
 import type { ProducerRecord } from '../../broker/port.js';
 import type { AnyRecord } from '../../dsl/contract/processor.js';
-import type { WaitingEffect } from '../../runtime/effects.js';
-import { Metrics } from '../../runtime/metrics.js';
-import type { RunObserver } from '../../runtime/observer.js';
-import type { TaskState } from '../../state/task-state.js';
+import { Metrics } from '../../runtime/config/metrics.js';
+import type { RunObserver } from '../../runtime/record/observer.js';
+import type { WaitingEffect } from '../../runtime/send/effects.js';
+import type { TaskState } from '../../state/store/task-state.js';
 import { Inbox, NOTHING_WAITS, type WaitingRecords } from './inbox.js';
 import type { StoreObserver } from './observed-store.js';
 import { RerunTask, type RerunTaskOptions } from './rerun-task.js';

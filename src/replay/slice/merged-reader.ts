@@ -1,10 +1,10 @@
 import { type Broker, type BrokerRecord, partitionKey, type Reader } from '../../broker/port.js';
 import type { Logger } from '../../model/ports.js';
-import { KnownEnds } from '../../runtime/known-ends.js';
-import type { Dates, Lane } from '../../runtime/lane.js';
-import { Merge } from '../../runtime/merge.js';
-import { stopped } from '../../runtime/stopped.js';
-import { systemClock } from '../../runtime/system.js';
+import { stopped } from '../../runtime/config/stopped.js';
+import { systemClock } from '../../runtime/config/system.js';
+import { KnownEnds } from '../../runtime/poll/known-ends.js';
+import type { Dates, Lane } from '../../runtime/poll/lane.js';
+import { Merge } from '../../runtime/poll/merge.js';
 import type { Slice } from './slice.js';
 
 /** Records that are fetched ahead, over all partitions; each partition gets at least a poll's share. */

@@ -1,6 +1,6 @@
 import { type Duration, durationMs, formatMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 
 /** An offset of one partition: everything before it is past. */
 export interface OffsetOf {

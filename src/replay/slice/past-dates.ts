@@ -1,8 +1,8 @@
 import type { BrokerRecord } from '../../broker/port.js';
 import type { Declaration } from '../../dsl/contract/processor.js';
 import { isNotReady, onceReady } from '../../model/not-ready.js';
-import { deserialize } from '../../runtime/deserialize.js';
-import { AT_ONCE, type Dates } from '../../runtime/lane.js';
+import { deserialize } from '../../runtime/poll/deserialize.js';
+import { AT_ONCE, type Dates } from '../../runtime/poll/lane.js';
 
 type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
 

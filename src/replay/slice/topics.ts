@@ -1,15 +1,16 @@
-import type { Admin, TopicDescription } from '../../broker/port.js';
+import type { Admin, Broker, TopicDescription, TopicPartition } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
 import { changelogTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
-import { firstVersion, namedBy } from '../../runtime/application-version.js';
-import type { EngineConfig } from '../../runtime/config.js';
-import { checkOwned, chooseVersion, ofVersion } from '../../runtime/own-version.js';
-import { owned, ownerOf } from '../../runtime/topic-owners.js';
-import { planTopics } from '../../runtime/topic-plan.js';
-import { describeTopics, together } from '../../runtime/topic-problems.js';
-import { globalTopics, internalTopics, neededTopics } from '../../runtime/topic-uses.js';
-import { TopicCounts } from '../../runtime/topics.js';
+import type { Logger } from '../../model/ports.js';
+import { firstVersion, namedBy } from '../../runtime/config/application-version.js';
+import { type EngineConfig, resolveConfig } from '../../runtime/config/config.js';
+import { checkOwned, chooseVersion, ofVersion } from '../../runtime/topics/own-version.js';
+import { owned, ownerOf } from '../../runtime/topics/topic-owners.js';
+import { planTopics } from '../../runtime/topics/topic-plan.js';
+import { describeTopics, together } from '../../runtime/topics/topic-problems.js';
+import { globalTopics, internalTopics, neededTopics } from '../../runtime/topics/topic-uses.js';
+import { TopicCounts } from '../../runtime/topics/topics.js';
 
 /** The topics that a topology reads and does not create, including those of global tables, sorted by name. */
 export const sourceTopics = ({ graph }: Topology): readonly string[] =>
@@ -18,6 +19,19 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
       graph.nodes.flatMap((node) => (node.kind === 'source' || node.kind === 'globalTable' ? [node.topic] : [])),
     ),
   ].sort();
+
+/** The configuration of an application that the tools find by its name, of the version that counts: {@link ofGroup}. */
+export const resolveApplication = (
+  topology: Topology,
+  { admin }: Pick<Broker, 'admin'>,
+  applicationId: string | undefined,
+  logger?: Logger,
+): Promise<EngineConfig> =>
+  ofGroup(admin, resolveConfig(topology.name, applicationId === undefined ? {} : { applicationId }, logger), topology);
+
+/** Every partition of these topics. */
+export const partitionsOf = (names: readonly string[], topics: TopicCounts): readonly TopicPartition[] =>
+  names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
 
 /**
  * The configuration, with the version of the application that its group names as the live one. If the group

@@ -1,9 +1,9 @@
 import type { AnySerde } from '../../dsl/contract/processor.js';
 import type { Windowed } from '../../model/window.js';
 import { isWindowed } from '../../serdes/serde.js';
-import type { CachedStore } from '../../state/cached-store.js';
 import type { Row, StoreSpec } from '../../state/contract.js';
-import { typedStore, windowsOf } from '../../state/typed-store.js';
+import type { CachedStore } from '../../state/store/cached-store.js';
+import { typedStore, windowsOf } from '../../state/store/typed-store.js';
 import type { ChangedKeys } from './snapshots.js';
 
 /** The bytes of a key as a string, for maps and sets. */

@@ -1,8 +1,8 @@
 import type { Windowed } from '../../model/window.js';
 import { isWindowed } from '../../serdes/serde.js';
 import type { Row, ShownRow, ShownRows, StoreSpec } from '../../state/contract.js';
-import { keyIdOf } from './lookup-key.js';
 import type { WrittenRow } from '../rerun/row-writes.js';
+import { keyIdOf } from './lookup-key.js';
 
 /** A change in a store's public view: of a row, or of one of the windows that are packed in a row. */
 export interface ShownChange {

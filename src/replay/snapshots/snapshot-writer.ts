@@ -2,11 +2,11 @@ import type { BrokerRecord } from '../../broker/port.js';
 import type { AnySerde, Declaration } from '../../dsl/contract/processor.js';
 import { StreamsError } from '../../model/errors.js';
 import { taskStores } from '../rerun/event.js';
-import { keyIdOf, plainKeyIdOf } from './lookup-key.js';
-import type { MergedReader } from '../slice/merged-reader.js';
-import type { PastDates } from '../slice/past-dates.js';
 import type { Rerun } from '../rerun/rerun.js';
 import type { RerunStorage } from '../rerun/rerun-storage.js';
+import type { MergedReader } from '../slice/merged-reader.js';
+import type { PastDates } from '../slice/past-dates.js';
+import { keyIdOf, plainKeyIdOf } from './lookup-key.js';
 import type { SnapshotEvery } from './snapshot-format.js';
 import { type ChangedKeys, type Snapshot, type Snapshots, snapshotDirectories } from './snapshots.js';
 

@@ -2,12 +2,12 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, partitionKey } from '../../broker/port.js';
 import { makePrivateDirectory, writePrivately } from '../../files/write.js';
-import { GLOBAL_DIRECTORY } from '../../state/global-state.js';
-import { KeySet } from './key-set.js';
+import { GLOBAL_DIRECTORY } from '../../state/global/global-state.js';
 import { linkDirectory } from '../rerun/linked-databases.js';
-import type { PastDates } from '../slice/past-dates.js';
 import type { RerunStorage } from '../rerun/rerun-storage.js';
+import type { PastDates } from '../slice/past-dates.js';
 import type { Slice } from '../slice/slice.js';
+import { KeySet } from './key-set.js';
 import type { SnapshotMeta } from './snapshot-format.js';
 import { formatSnapshot, parseSnapshot } from './snapshot-format.js';
 

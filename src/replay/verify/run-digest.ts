@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { Topology } from '../../dsl/contract/processor.js';
-import { murmur2 } from '../../runtime/partitioner.js';
+import { murmur2 } from '../../runtime/topics/partitioner.js';
 import type { ObservedStep, RunWatcher, SliceCause } from '../rerun/watcher.js';
 
 /** A step of a record in short form: its name, and a digest of its content. */

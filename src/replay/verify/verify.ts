@@ -4,17 +4,17 @@ import type { BrokerRecord } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
 import { isStreamsError, messageOf } from '../../model/errors.js';
 import { seededRandom } from '../../model/random.js';
-import { blame } from './blame.js';
-import { DigestFile } from './digest-file.js';
-import { type EventInfo, EventReader } from '../rerun/event.js';
-import { freezeDeep, saysFrozen } from './freeze.js';
 import { framePast, Past, type PastFrame } from '../past/past.js';
 import type { PastOptions, PastSlice } from '../past/past-options.js';
+import { type EventInfo, EventReader } from '../rerun/event.js';
+import { temporaryDirectory } from '../rerun/temporary.js';
+import type { RunWatcher } from '../rerun/watcher.js';
+import { blame } from './blame.js';
+import { DigestFile } from './digest-file.js';
+import { freezeDeep, saysFrozen } from './freeze.js';
 import { type DigestedStep, positionStores, RunDigest } from './run-digest.js';
 import { stateHashes } from './state-hash.js';
-import { temporaryDirectory } from '../rerun/temporary.js';
 import { isMixed, permuteTies, tieGroups } from './ties.js';
-import type { RunWatcher } from '../rerun/watcher.js';
 
 export interface VerifyOptions extends Omit<PastOptions, 'snapshots'>, PastSlice {
   /** Chooses batch sizes, restarts and orders. Default 1. */

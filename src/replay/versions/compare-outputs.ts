@@ -1,5 +1,5 @@
 import type { Broker, BrokerRecord, TopicPartition } from '../../broker/port.js';
-import { stopped } from '../../runtime/stopped.js';
+import { stopped } from '../../runtime/config/stopped.js';
 import { differingKeys, type OutputDifference, OutputDigest } from './output-digest.js';
 
 /** A topic that the live application has written, compared with its shadow topic. */

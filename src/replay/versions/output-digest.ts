@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BrokerRecord } from '../../broker/port.js';
-import { murmur2 } from '../../runtime/partitioner.js';
+import { murmur2 } from '../../runtime/topics/partitioner.js';
 
 export type Side = 'live' | 'shadow';
 

@@ -2,12 +2,12 @@ import type { Broker, PartitionOffset, TopicPartition } from '../../broker/port.
 import type { Topology } from '../../dsl/contract/processor.js';
 import { repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
-import type { ApplicationVersion } from '../../runtime/application-version.js';
-import { resolveConfig } from '../../runtime/config.js';
-import { firstBetween } from '../../runtime/first-between.js';
-import { type EffectsMode, markOf } from '../../runtime/reset-marks.js';
+import type { ApplicationVersion } from '../../runtime/config/application-version.js';
+import { firstBetween } from '../../runtime/offsets/first-between.js';
+import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
 import { firstUnread } from '../repair/first-unread.js';
 import { checkStopped, furthest } from '../repair/reset-plan.js';
+import { countTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
 import {
   promotionUnfinished,
   type Retirement,
@@ -16,7 +16,6 @@ import {
   shadowStatus,
   unfinishedPromotion,
 } from './shadow-status.js';
-import { countTopics, ofGroup } from '../slice/topics.js';
 
 export interface PromotionOptions {
   readonly broker: Broker;
@@ -96,8 +95,7 @@ export const planRollback = (topology: Topology, options: PromotionOptions): Pro
 
 async function plan(kind: Retirement['kind'], topology: Topology, options: PromotionOptions): Promise<PromotionPlan> {
   const { broker, effects = 'silent', now } = options;
-  const named = options.applicationId === undefined ? {} : { applicationId: options.applicationId };
-  const config = await ofGroup(broker.admin, resolveConfig(topology.name, named), topology);
+  const config = await resolveApplication(topology, broker, options.applicationId);
   const { applicationId, version: live } = config;
   const head = {
     id: `${applicationId}-${kind}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
@@ -120,16 +118,15 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   const committed = await broker.admin.groupOffsets(applicationId);
   checkMarks(applicationId, [...committed, ...place.positions]);
   const topics = await countTopics(broker.admin, topology, { ...config, version });
-  const partitionsOf = (names: readonly string[]): readonly TopicPartition[] =>
-    names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
   const { subTopologies } = topology.graph;
-  const sources = partitionsOf([...new Set(subTopologies.flatMap((sub) => sub.topics))].sort());
+  const sources = partitionsOf([...new Set(subTopologies.flatMap((sub) => sub.topics))].sort(), topics);
   const moves = await takeOvers(broker, sources, committed, place.positions);
   // With `live`, a rollback repeats all outputs from the positions of the other version, so unread records do
   // not matter.
   if (kind === 'promote' || effects !== 'live') await checkNothingUnderWay(kind, topology, broker, live, committed);
   const internal = partitionsOf(
     subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name))).sort(),
+    topics,
   );
   const ends = await broker.admin.latestOffsets(internal);
   return {

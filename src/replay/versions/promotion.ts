@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { type Admin, type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
 import { StreamsError } from '../../model/errors.js';
-import { versionOf, withVersion } from '../../runtime/application-version.js';
-import { marked, type ResetMark } from '../../runtime/reset-marks.js';
-import { diskIdentityFiles } from '../../state/identity-files.js';
-import type { PromotionPlan } from './promotion-plan.js';
+import { versionOf, withVersion } from '../../runtime/config/application-version.js';
+import { marked, type ResetMark } from '../../runtime/offsets/reset-marks.js';
+import { diskIdentityFiles } from '../../state/directory/identity-files.js';
 import { createCaptured } from '../repair/reset.js';
 import { checkStopped } from '../repair/reset-plan.js';
+import type { PromotionPlan } from './promotion-plan.js';
 import { keptOf, reinstated, retired, shadowOf } from './shadow-status.js';
 
 /** The steps of a promotion or a rollback, in their order. */

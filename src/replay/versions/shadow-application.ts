@@ -4,12 +4,13 @@ import type { Topology } from '../../dsl/contract/processor.js';
 import { deadLetterTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName } from '../../model/names.js';
-import type { ApplicationVersion } from '../../runtime/application-version.js';
-import { resolveConfig } from '../../runtime/config.js';
+import type { ApplicationVersion } from '../../runtime/config/application-version.js';
+import { resolveConfig } from '../../runtime/config/config.js';
+import { systemClock } from '../../runtime/config/system.js';
 import { type RunningStreams, type StartOptions, startConfigured } from '../../runtime/start.js';
-import { systemClock } from '../../runtime/system.js';
-import { foundOwner, ownerOfOutputs, type TopicOwner, unprovenTopics } from '../../runtime/topic-owners.js';
-import { diskIdentityFiles } from '../../state/identity-files.js';
+import { foundOwner, ownerOfOutputs, type TopicOwner, unprovenTopics } from '../../runtime/topics/topic-owners.js';
+import { diskIdentityFiles } from '../../state/directory/identity-files.js';
+import { countTopics } from '../slice/topics.js';
 import { compareOutputs, type OutputComparison } from './compare-outputs.js';
 import { ShadowBroker } from './shadow-broker.js';
 import {
@@ -20,7 +21,6 @@ import {
   shadowOf,
   shadowStatus,
 } from './shadow-status.js';
-import { countTopics } from '../slice/topics.js';
 
 export interface StartShadowOptions extends Omit<StartOptions, 'effects' | 'startFrom'> {
   /**

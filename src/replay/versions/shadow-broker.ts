@@ -12,8 +12,8 @@ import type {
   WriterOptions,
 } from '../../broker/port.js';
 import { isStreamsError } from '../../model/errors.js';
-import { owned, type TopicOwner } from '../../runtime/topic-owners.js';
-import { LOG_CONFIG } from '../../runtime/topic-uses.js';
+import { owned, type TopicOwner } from '../../runtime/topics/topic-owners.js';
+import { LOG_CONFIG } from '../../runtime/topics/topic-uses.js';
 
 export interface ShadowBrokerOptions {
   readonly broker: Broker;

@@ -12,10 +12,10 @@ import {
   isPrefixOf,
   versionOf,
   versionOnDisk,
-} from '../../runtime/application-version.js';
-import { addedTo, isFields, textOf } from '../../runtime/offset-texts.js';
-import { foundOwner, isForeign, ownerOf, unprovenTopics } from '../../runtime/topic-owners.js';
-import { diskIdentityFiles } from '../../state/identity-files.js';
+} from '../../runtime/config/application-version.js';
+import { addedTo, isFields, textOf } from '../../runtime/config/offset-texts.js';
+import { foundOwner, isForeign, ownerOf, unprovenTopics } from '../../runtime/topics/topic-owners.js';
+import { diskIdentityFiles } from '../../state/directory/identity-files.js';
 import { deleteTopics } from '../repair/reset.js';
 import { checkStopped } from '../repair/reset-plan.js';
 

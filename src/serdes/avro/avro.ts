@@ -1,5 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import type { SchemaReference, SchemaRegistry } from '../registry/port.js';
 import { jsonText } from '../schema/json-text.js';
 import { parseSchema } from '../schema/parse.js';

@@ -1,5 +1,5 @@
 import { ownOf } from '../../model/own.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { numberOfForm } from '../key-form.js';
 import {
   branchName,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../files/write.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { jsonText } from '../schema/json-text.js';
 import { jsonOf } from '../schema/parse.js';

@@ -1,5 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { isDeeper } from '../json-depth.js';
 import { COMPATIBILITIES, type Compatibility } from '../schema/compatibility.js';
 import { incompatible, unknownId, unknownSubject, unknownVersion } from './errors.js';

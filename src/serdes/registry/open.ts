@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
 import type { Clock } from '../../model/ports.js';
-import { asSecret, Secret, withoutLogin } from '../../model/secret.js';
+import { asSecret, Secret, withoutLogin } from '../../model/text/secret.js';
 import { resolveTls, type Tls } from '../../net/tls.js';
 import { CachedRegistry } from './cached.js';
 import { FileRegistry } from './file.js';

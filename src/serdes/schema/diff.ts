@@ -1,4 +1,4 @@
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import {
   type EnumSchema,
   type Field,

@@ -1,6 +1,6 @@
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
-import { show } from '../../model/show.js';
+import { show } from '../../model/text/show.js';
 import { isDeeper } from '../json-depth.js';
 import { checkDefault } from './defaults.js';
 import { logicalOf } from './logical.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { unsentBytesOf } from '#src/broker/kafkajs/writer.js';
+import { unsentBytesOf } from '#src/broker/kafkajs/writing/writer.js';
 import { RecordBatchEncoder } from '#src/broker/record-batch/encoder.js';
 import { Headers } from '#src/model/headers.js';
-import { nextTurn } from '#src/runtime/system.js';
+import { nextTurn } from '#src/runtime/config/system.js';
 import { collectGarbage } from '../../support/garbage.js';
 
 const MIB = 1024 * 1024;

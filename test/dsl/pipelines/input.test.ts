@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { map } from 'rxjs';
+import type { PushScope } from '#src/dsl/contract/processor.js';
 import { TracedInput } from '#src/dsl/pipelines/input.js';
 import { Origin } from '#src/dsl/pipelines/origin.js';
-import type { PushScope } from '#src/dsl/contract/processor.js';
 import { Headers } from '#src/model/headers.js';
 import { PlainRecord } from '#src/model/record.js';
 

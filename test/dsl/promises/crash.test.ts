@@ -5,9 +5,9 @@ import { serdes, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
 import { type Item, items } from '../steps/item.js';
 import { isModest, steps } from '../steps/steps.js';
-import { json } from '../support.js';
 import { timeFolds } from '../steps/time-folds.js';
 import { windowFolds } from '../steps/window-folds.js';
+import { json } from '../support.js';
 
 const TOPICS = ['in', 'more', 'rows'] as const;
 type Feed = Readonly<Record<(typeof TOPICS)[number], readonly InputRecord<string, Item>[]>>;

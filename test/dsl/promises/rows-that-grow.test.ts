@@ -15,7 +15,7 @@ import {
   to,
   topology,
 } from '#src/index.js';
-import { PAGE_BYTES } from '#src/state/page-cut.js';
+import { PAGE_BYTES } from '#src/state/rows/page-cut.js';
 import type { TestDriver } from '#src/testing/index.js';
 import { deadLetters, feed, json, open, read, type Short, values } from '../support.js';
 

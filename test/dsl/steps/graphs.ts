@@ -1,9 +1,9 @@
 // Topologies of random steps, for properties that hold of every operator.
 import { merge, type Observable } from 'rxjs';
 import { repartition, type StreamRecord, serdes, type Table, type Topology, to, topology } from '#src/index.js';
+import { json } from '../support.js';
 import type { Item } from './item.js';
 import { type Step, steps } from './steps.js';
-import { json } from '../support.js';
 
 type Events = ReturnType<Step>;
 

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { serdes, type Topology, to, topology } from '#src/index.js';
 import { type InputRecord, TestDriver } from '#src/testing/index.js';
 import type { Item } from '../steps/item.js';
-import { json } from '../support.js';
 import { type TimeFold, timeFolds } from '../steps/time-folds.js';
+import { json } from '../support.js';
 
 const windows = { key: serdes.windowed(serdes.string), value: serdes.json<any>() };
 

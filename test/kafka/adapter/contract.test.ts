@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { sleep } from '#src/model/ports.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { brokerContract } from '../../broker/contract.js';
 import { fails, numbered, openTransaction, unique, valueText } from '../../broker/contract.support.js';
 import { describeWithKafka } from '../support/suites.js';

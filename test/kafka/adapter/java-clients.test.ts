@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
 import { unique } from '../../broker/contract.support.js';
 import { javaProgram } from '../support/jars.js';
 import { storedCompressions } from '../support/raw-requests.js';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import type { Connections } from '#src/broker/kafkajs/connections.js';
-import { CODE } from '#src/broker/kafkajs/errors.js';
+import type { Connections } from '#src/broker/kafkajs/connection/connections.js';
+import { CODE } from '#src/broker/kafkajs/wire/errors.js';
 import {
   decodeAssignment,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-} from '#src/broker/kafkajs/group-protocol.js';
-import type { Request } from '#src/broker/kafkajs/request.js';
+} from '#src/broker/kafkajs/wire/group-protocol.js';
+import type { Request } from '#src/broker/kafkajs/wire/request.js';
 import {
   findCoordinatorRequest,
   heartbeatRequest,
@@ -16,7 +16,7 @@ import {
   joinGroupRequest,
   leaveGroupRequest,
   syncGroupRequest,
-} from '#src/broker/kafkajs/requests-groups.js';
+} from '#src/broker/kafkajs/wire/requests-groups.js';
 import type { MembershipOptions } from '#src/broker/port.js';
 import { fails, unique } from '../../broker/contract.support.js';
 import { connect } from '../support/raw-requests.js';

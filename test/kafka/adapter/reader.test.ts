@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { FIELD } from '#src/broker/record-batch/format.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { fails, numbered, record, valueText } from '../../broker/contract.support.js';
 import { type JarsBroker, startFromJars } from '../support/jars.js';
 import { describeWithKafka, describeWithKafkaJars } from '../support/suites.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { Client } from '#src/broker/kafkajs/client.js';
-import type { Connections } from '#src/broker/kafkajs/connections.js';
-import { KafkaWriter } from '#src/broker/kafkajs/writer.js';
-import { writerSettings } from '#src/broker/kafkajs/writer-options.js';
+import { Client } from '#src/broker/kafkajs/connection/client.js';
+import type { Connections } from '#src/broker/kafkajs/connection/connections.js';
+import { writerSettings } from '#src/broker/kafkajs/login/writer-options.js';
+import { KafkaWriter } from '#src/broker/kafkajs/writing/writer.js';
 import { sleep } from '#src/model/ports.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { fails, numbered, openTransaction, record, unique, valueText } from '../../broker/contract.support.js';
 import { connect, createPartitions } from '../support/raw-requests.js';
 import { describeWithKafka } from '../support/suites.js';

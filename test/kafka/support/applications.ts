@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Topology } from 'millrace';
 import type { Broker, ProducerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
 import { projectFile } from '../../support/project.js';
 import type { ApplicationOptions, Said } from './counting.js';
 

@@ -1,11 +1,11 @@
 import { COMPRESSIONS } from '#src/broker/compression/codec.js';
-import { Connections } from '#src/broker/kafkajs/connections.js';
-import { CalmLog } from '#src/broker/kafkajs/kafkajs-log.js';
-import type { Request } from '#src/broker/kafkajs/request.js';
-import { fetchRequest } from '#src/broker/kafkajs/requests-records.js';
+import { Connections } from '#src/broker/kafkajs/connection/connections.js';
+import { CalmLog } from '#src/broker/kafkajs/connection/kafkajs-log.js';
+import type { Request } from '#src/broker/kafkajs/wire/request.js';
+import { fetchRequest } from '#src/broker/kafkajs/wire/requests-records.js';
 import { compressionsIn } from '#src/broker/record-batch/decoder.js';
 import { silentLogger } from '#src/model/ports.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 
 /** The one broker of a test cluster. */
 const NODE = 1;

@@ -1,7 +1,7 @@
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import kafkajs, { type AclEntry } from 'kafkajs';
-import type { Request } from '#src/broker/kafkajs/request.js';
-import { nextTurn } from '#src/runtime/system.js';
+import type { Request } from '#src/broker/kafkajs/wire/request.js';
+import { nextTurn } from '#src/runtime/config/system.js';
 import { type Certificates, makeCertificates } from '../../support/certificates.js';
 import { temporaryDirectory } from '../../support/project.js';
 import { freePort, startFromJars } from './jars.js';

@@ -1,6 +1,6 @@
 import { type KafkaBrokerOptions, openKafkaBroker } from '#src/broker/kafkajs/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { containerMissing, containerSays, startContainer } from './container.js';
 import { classPath, jarsMissing, kafkaVersion, START_HOOK_LIMIT_MS, startFromJars } from './jars.js';
 

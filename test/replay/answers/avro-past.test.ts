@@ -20,7 +20,7 @@ import {
   trace,
   verify,
 } from '#src/replay/index.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { avro, MemoryRegistry } from '#src/serdes/avro/index.js';
 import { Shell } from '../../cli/shell.js';
 import { runTest, WorkingDirectory } from '../../cli/support.js';

@@ -23,9 +23,9 @@ import {
   rebuildStore,
 } from '#src/replay/index.js';
 import { framePast, withPast } from '#src/replay/past/past.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { start } from '#src/runtime/start.js';
-import { systemClock } from '#src/runtime/system.js';
-import { openRocksDatabase } from '#src/state/rocksdb.js';
+import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { isError } from '../../support/errors.js';
 import { overlaid } from '../../support/overlaid.js';
 import { temporaryDirectory } from '../../support/project.js';

@@ -13,8 +13,8 @@ import {
   type ResetOptions,
   type ResetStep,
 } from '#src/replay/index.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { start } from '#src/runtime/start.js';
-import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../../support/errors.js';
 import { overlaid } from '../../support/overlaid.js';
 import { temporaryDirectory } from '../../support/project.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import { count, groupBy, send, serdes, start, type Topology, to, topology } from '#src/index.js';
 import { applyPromotion, planPromotion, startShadow } from '#src/replay/index.js';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { avro, MemoryRegistry } from '#src/serdes/avro/index.js';
 import { temporaryDirectory } from '../../support/project.js';
 

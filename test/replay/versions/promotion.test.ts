@@ -12,9 +12,9 @@ import {
   rebuildStore,
   stateAsOf,
 } from '#src/replay/index.js';
-import { currentVersion } from '#src/runtime/application-version.js';
-import { partitionOf } from '#src/runtime/partitioner.js';
-import { systemClock } from '#src/runtime/system.js';
+import { currentVersion } from '#src/runtime/config/application-version.js';
+import { systemClock } from '#src/runtime/config/system.js';
+import { partitionOf } from '#src/runtime/topics/partitioner.js';
 import { isError } from '../../support/errors.js';
 import { overlaid } from '../../support/overlaid.js';
 import { Versions } from '../versions.js';

@@ -15,10 +15,10 @@ import {
   topology,
   toStream,
 } from '#src/index.js';
-import { compareOutputs } from '#src/replay/versions/compare-outputs.js';
 import { type OutputComparison, type StartShadowOptions, startShadow } from '#src/replay/index.js';
+import { compareOutputs } from '#src/replay/versions/compare-outputs.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { start } from '#src/runtime/start.js';
-import { systemClock } from '#src/runtime/system.js';
 import { isError } from '../../support/errors.js';
 import { overlaid } from '../../support/overlaid.js';
 import { temporaryDirectory } from '../../support/project.js';

@@ -13,7 +13,7 @@ import {
 } from 'millrace';
 import { type AvroOptions, avro, MemoryRegistry, upcast } from 'millrace/avro';
 import { TestDriver, type TestDriverOptions } from 'millrace/testing';
-import { systemClock } from '#src/runtime/system.js';
+import { systemClock } from '#src/runtime/config/system.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
 import type { SchemaRegistry, SchemaSource, SchemaVersion } from '#src/serdes/registry/port.js';
 import { parseSchema } from '#src/serdes/schema/parse.js';
@@ -370,7 +370,7 @@ describe('an Avro serde', () => {
   it('without a registry says how to name one', async () => {
     const { start } = await import('millrace');
     const { MemoryBroker } = await import('#src/broker/memory/broker.js');
-    const { memoryDatabases } = await import('#src/state/memory.js');
+    const { memoryDatabases } = await import('#src/state/database/memory.js');
     const broker = new MemoryBroker({ clock: systemClock });
     await assert.rejects(
       start(copying(make(v1)), { broker, stateDirectory: 'none', openDatabase: memoryDatabases(), createTopics: 1 }),

@@ -1,0 +1,164 @@
+import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../../dsl/contract/processor.js';
+import { isTopology } from '../../dsl/topology.js';
+import { messageOf, StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
+import { showValue } from '../../serdes/show.js';
+import { nearest } from '../terminal/nearest.js';
+import { placeInUserFile } from '../terminal/user-place.js';
+
+const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
+const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
+
+/**
+ * Loads a user's topology file: TypeScript or JavaScript, an ES module or CommonJS (by its extension, else by
+ * the nearest package.json), with the settings of the nearest tsconfig.json. Types are not checked here; see
+ * type-check.ts.
+ *
+ * The file may import another copy of millrace than this one: a topology is recognized by its brand, never by
+ * its class. One process can load only one file: the settings of the TypeScript loader cannot be changed
+ * after its registration.
+ *
+ * Errors: TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or its default export is not a
+ * topology. TOPOLOGY_INVALID if its millrace version is not compatible with this one.
+ */
+export async function loadTopology(file: string, cwd: string): Promise<Topology> {
+  const path = checkFile(file, cwd);
+  await registerLoader(path);
+  const module = await importFile(path);
+  const topology = unwrap(module);
+  if (!isTopology(topology)) throw noTopology(path, module, topology);
+  const version: number = topology[TOPOLOGY];
+  if (version === CONTRACT_VERSION) return topology;
+  throw new StreamsError('TOPOLOGY_INVALID', {
+    what: 'the topology was declared with another version of millrace',
+    at: path,
+    saw: `contract ${version}`,
+    expected: `contract ${CONTRACT_VERSION}`,
+    action: 'Run it with the millrace that is installed in its project: npx millrace.',
+  });
+}
+
+/** Loads any other file of the user in the same way. Errors: TOPOLOGY_NOT_FOUND if it throws. */
+export async function loadModule(path: string): Promise<Readonly<Record<string, unknown>>> {
+  await registerLoader(path);
+  return importFile(path);
+}
+
+function checkFile(file: string, cwd: string): string {
+  const path = resolve(cwd, file);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const saw =
+    stats === undefined
+      ? 'no such file'
+      : stats.isDirectory()
+        ? 'a directory'
+        : EXTENSIONS.includes(extname(path))
+          ? undefined
+          : `the extension "${extname(path)}"`;
+  if (saw === undefined) return path;
+  throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: 'cannot load the topology',
+    at: path,
+    saw,
+    expected: `a file that ends in ${EXTENSIONS.join(', ')}`,
+    action: 'Correct the path.',
+  });
+}
+
+let registered = false;
+
+/**
+ * Registers tsx, for `import` and for `require`. tsx reads the environment when it is loaded, so it is
+ * imported here. `tsImport` of tsx would be simpler, but gives the file its own copy of everything it
+ * imports, millrace included.
+ */
+async function registerLoader(path: string): Promise<void> {
+  if (registered) return;
+  registered = true;
+  await loadMillrace(path);
+  const tsconfig = nearest(path, 'tsconfig.json');
+  if (tsconfig !== undefined) process.env.TSX_TSCONFIG_PATH = tsconfig;
+  process.setSourceMapsEnabled(true);
+  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
+  esm.register();
+  cjs.register();
+}
+
+/**
+ * Preloads millrace from the file's location, because the file most likely imports it. With the loader
+ * registered, every file passes through it, and loading takes longer.
+ */
+async function loadMillrace(path: string): Promise<void> {
+  try {
+    await import(pathToFileURL(createRequire(path).resolve('millrace')).href);
+  } catch {
+    // The file does not need millrace, or will report the problem itself.
+  }
+}
+
+async function importFile(path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    // With `import`, a .cts file could not require an ES module such as millrace.
+    if (path.endsWith('.cts') || path.endsWith('.cjs')) return { default: createRequire(path)(path) };
+    return await import(pathToFileURL(path).href);
+  } catch (error) {
+    const syntax = /^Transform failed with \d+ errors?:\n([\s\S]*)/.exec(messageOf(error))?.[1]?.trim();
+    const place = placeInUserFile(error);
+    const isSyntax = syntax !== undefined || error instanceof SyntaxError;
+    throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+      what: isSyntax ? 'the file has a syntax error' : 'the file threw while it was loaded',
+      at: syntax === undefined ? (place ?? path) : path,
+      saw: syntax ?? (error instanceof Error ? `${error.name}: ${error.message}` : showValue(error)),
+      action: isSyntax
+        ? 'Correct it.'
+        : 'Correct the file. It must load without the services that the topology needs at run time.',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The default export. In CommonJS it may be wrapped: `module.exports` is the default, and `exports.default`
+ * inside it the actual one.
+ */
+function unwrap(module: Readonly<Record<string, unknown>>): unknown {
+  let value: unknown = module.default;
+  for (
+    let depth = 0;
+    depth < 2 && !isTopology(value) && typeof value === 'object' && value !== null && 'default' in value;
+    depth++
+  )
+    value = value.default;
+  return value;
+}
+
+function noTopology(path: string, module: Readonly<Record<string, unknown>>, found: unknown): StreamsError {
+  const exported = typeof found === 'object' && found !== null ? { ...found, ...module } : module;
+  const named = Object.keys(exported).find((name) => isTopology(ownOf(exported, name)));
+  const empty =
+    found === undefined ||
+    (typeof found === 'object' &&
+      found !== null &&
+      Object.keys(found).length === 0 &&
+      Object.getPrototypeOf(found) === Object.prototype);
+  const saw = empty ? exportsOf(module) : showValue(found);
+  return new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: empty ? 'the file has no default export' : 'the default export is not a topology',
+    at: path,
+    saw: named === undefined ? saw : `${empty ? '' : `${saw}, and `}a topology exported as "${named}"`,
+    expected: 'what topology(name, …) returns',
+    action:
+      named === undefined
+        ? EXAMPLE
+        : `Export it by default: \`export { ${named} as default }\`, or module.exports = ${named} in CommonJS.`,
+  });
+}
+
+function exportsOf(module: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports');
+  return names.length === 0 ? 'no exports' : `the exports ${names.join(', ')}`;
+}

@@ -1,0 +1,169 @@
+import { type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { type Dates, Lane } from './lane.js';
+import { byPartition } from './record-order.js';
+
+export interface MergedPartition extends PartitionOffset {
+  /** Records before it are known to exist. */
+  readonly end: number;
+}
+
+/**
+ * The records of several partitions in one order. The next record is always the one with the lowest event
+ * time among the next records of all partitions; ties go to the first by {@link byPartition}. Records of a
+ * partition stay in the order of their offsets. So a record that is older than its predecessor comes directly
+ * after it.
+ *
+ * This order is only decided here, for a running task as for a replay. Nothing is taken while a partition
+ * lacks a record that is known to exist: its time may be the lowest.
+ */
+export class Merge {
+  readonly lanes: readonly Lane[];
+  readonly #byKey: ReadonlyMap<string, Lane>;
+  /** Lanes with a known next record, as a heap: the one that comes next is first. */
+  readonly #heap: Lane[] = [];
+  /** The only lane, if there is just one: nothing has to be merged. */
+  readonly #only: Lane | undefined;
+
+  /**
+   * @param datesOf Returns undefined for topics with the log's timestamps as event times.
+   * @param bounded Whether calls of {@link take} have bounds.
+   */
+  constructor(
+    partitions: readonly MergedPartition[],
+    datesOf: (topic: string) => Dates | undefined = () => undefined,
+    bounded = false,
+  ) {
+    // The records of a single partition come in order, so their times are needed only with bounds.
+    const alone = partitions.length === 1 && !bounded;
+    const dates = alone ? () => undefined : datesOf;
+    this.lanes = partitions
+      .toSorted(byPartition)
+      .map((partition, order) => new Lane(partition, partition.end, order, dates(partition.topic)));
+    this.#only = alone ? this.lanes[0] : undefined;
+    this.#byKey = new Map(this.lanes.map((lane) => [partitionKey(lane.topic, lane.partition), lane]));
+  }
+
+  /** Next offset of every partition; all records before it were taken. */
+  get positions(): readonly PartitionOffset[] {
+    return this.lanes.map(({ topic, partition, position }) => ({ topic, partition, offset: position }));
+  }
+
+  /** Whether the next record is known. */
+  get isReady(): boolean {
+    for (const lane of this.lanes) if (!lane.isReady) return false;
+    return true;
+  }
+
+  /** Event time of the next record; undefined: it is not known, or there is none. */
+  get next(): number | undefined {
+    return this.isReady ? this.#heap[0]?.time : undefined;
+  }
+
+  lane(topic: string, partition: number): Lane | undefined {
+    return this.#byKey.get(partitionKey(topic, partition));
+  }
+
+  /** Adds fetched records. */
+  receive(lane: Lane, records: readonly BrokerRecord[], nextOffset: number): void {
+    const had = lane.hasHead;
+    lane.receive(records, nextOffset);
+    if (!had && lane.hasHead && this.#only === undefined) this.#add(lane);
+  }
+
+  /**
+   * Fetches what is needed for the times of next records; undefined: nothing, as is almost always the case.
+   * Rejects if it cannot be fetched.
+   */
+  dated(): Promise<void> | undefined {
+    for (const lane of this.lanes) {
+      const dated = lane.dated();
+      if (dated) return this.#dated(lane, dated);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes up to `max` of the next records, as far as they are known.
+   *
+   * @param isAtEnd Called after each record; true ends the call.
+   * @param before Only records before this time are taken.
+   */
+  take(max: number, isAtEnd?: () => boolean, before = Number.POSITIVE_INFINITY): readonly BrokerRecord[] {
+    if (this.#only !== undefined) return this.#only.shiftMany(max);
+    if (!this.isReady) return [];
+    const taken: BrokerRecord[] = [];
+    let ended = false;
+    while (taken.length < max && !ended) {
+      const lane = this.#heap[0];
+      if (lane === undefined || lane.time >= before) break;
+      const second = this.#second();
+      do {
+        taken.push(lane.shift());
+        ended = isAtEnd?.() ?? false;
+      } while (
+        !ended &&
+        taken.length < max &&
+        lane.hasHead &&
+        lane.time < before &&
+        (second === undefined || comesBefore(lane, second))
+      );
+      if (lane.hasHead) this.#sink();
+      else {
+        this.#removeFirst();
+        // Its next record may come before all others.
+        if (!lane.isReady) break;
+      }
+    }
+    return taken;
+  }
+
+  async #dated(lane: Lane, dated: Promise<void>): Promise<void> {
+    await dated;
+    this.#add(lane);
+    await this.dated();
+  }
+
+  #second(): Lane | undefined {
+    const [, left, right] = this.#heap;
+    return left !== undefined && right !== undefined && comesBefore(right, left) ? right : left;
+  }
+
+  #add(lane: Lane): void {
+    const heap = this.#heap;
+    let at = heap.push(lane) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!comesBefore(heap[at] as Lane, heap[parent] as Lane)) return;
+      this.#swap(at, parent);
+      at = parent;
+    }
+  }
+
+  #removeFirst(): void {
+    const last = this.#heap.pop() as Lane;
+    if (this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink();
+  }
+
+  /** Moves the first lane to its place after its next record has changed. */
+  #sink(): void {
+    const heap = this.#heap;
+    for (let at = 0; ; ) {
+      let first = at;
+      for (let child = 2 * at + 1; child <= 2 * at + 2; child++)
+        if (child < heap.length && comesBefore(heap[child] as Lane, heap[first] as Lane)) first = child;
+      if (first === at) return;
+      this.#swap(at, first);
+      at = first;
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    const lane = this.#heap[a] as Lane;
+    this.#heap[a] = this.#heap[b] as Lane;
+    this.#heap[b] = lane;
+  }
+}
+
+const comesBefore = (a: Lane, b: Lane): boolean => a.time < b.time || (a.time === b.time && a.order < b.order);

@@ -1,0 +1,219 @@
+import type { BrokerRecord } from '../../broker/port.js';
+import type { AnyRecord, Outlet } from '../../dsl/contract/processor.js';
+import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
+import { Headers } from '../../model/headers.js';
+import { isNotReady, onceReady, whenReady } from '../../model/not-ready.js';
+import { type Clock, sleep } from '../../model/ports.js';
+import type { SourcePosition } from '../../model/record.js';
+import type { EngineConfig } from '../config/config.js';
+import type { Metrics } from '../config/metrics.js';
+import type { PolicyName } from '../config/policy.js';
+import type { StopLimit } from '../config/stop-limit.js';
+import type { Outgoing } from '../record/outbox.js';
+import { deadLetter } from './dead-letter.js';
+
+/** A push that threw on its way to one node. */
+export interface Failure {
+  /** The paths that it has not passed: several if they follow the operator that threw. */
+  paths: readonly FailedPath[];
+  readonly outlet: Outlet;
+  readonly record: AnyRecord;
+  readonly error: unknown;
+  readonly index: number;
+  /** The number of the push. */
+  readonly push: number;
+  /** The number of the emission within its cause. */
+  readonly emission: number;
+}
+
+export interface FailedPath {
+  readonly node: string;
+  /** Removes what a push has delivered to the node by other paths. */
+  readonly takeBack: (push: number) => void;
+}
+
+/** A record for which a step threw an error. */
+export interface FailedRecord {
+  readonly node: string;
+  readonly error: unknown;
+  readonly source: BrokerRecord | SourcePosition;
+  /** The topic was chosen for this record, so a topic that does not exist is the record's error. */
+  readonly ownTopic?: boolean;
+}
+
+/** Errors of the program, or limits of it, and not of a record: no policy may continue after them. */
+const ALWAYS_FATAL = new Set([
+  'KEY_CHANGED',
+  'LATE_EMISSION',
+  'TOPOLOGY_INVALID',
+  'STORE_UNKNOWN',
+  'STORE_KEY_NOT_LOADED',
+  'STORE_READ_ONLY',
+  'STATE_CORRUPT',
+  'SUPPRESS_BUFFER_FULL',
+  'STATE_IO',
+  'STATE_UNSUPPORTED',
+  'TOPIC_UNKNOWN',
+  // No process could have read these bytes: skipping them could lose good records.
+  'REGISTRY_UNAVAILABLE',
+  'REGISTRY_UNAUTHORIZED',
+]);
+
+/** Applies the policies to a record that fails. */
+export class FailureHandler {
+  readonly #config: EngineConfig;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+  readonly #stop: StopLimit | undefined;
+  /** Errors after all attempts, and the number of the last attempt. */
+  readonly #tried = new WeakMap<object, number>();
+
+  /** @param stop Ends the pauses between attempts. */
+  constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#stop = stop;
+  }
+
+  /** Whether the first record that fails for good ends the application. */
+  fails(step: PolicyName): boolean {
+    return this.#config.policies[step].then === 'fail';
+  }
+
+  count(node: string, name: string): void {
+    this.#metrics.count(node, name);
+  }
+
+  /**
+   * Applies the step's policy: it retries (if there is something to try), skips, writes a dead letter, or
+   * throws. Resolves if the task can continue: true if it continues without the record.
+   */
+  async handle(
+    step: PolicyName,
+    failure: FailedRecord,
+    send: (outgoing: Outgoing, node: string) => void,
+    again?: () => void | Promise<void>,
+  ): Promise<boolean> {
+    const { node, source } = failure;
+    const policy = this.#config.policies[step];
+    const failed = await this.#tryAgain(step, failure, again);
+    if (failed === undefined) return false;
+    const { error, attempt } = failed;
+    const positioned = atRecord(step, error, node, source);
+    if (policy.then === 'fail' || ends(error, failure)) throw positioned;
+    this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
+    this.#config.logger.warn(
+      { node, code: positioned.code, attempt },
+      `${policy.then === 'skip' ? 'skipped' : 'dead-lettered'} a record: ${positioned.message}`,
+    );
+    if (policy.then === 'skip') return true;
+    const raw =
+      'timestamp' in source ? source : { key: null, value: null, timestamp: this.#clock.now(), headers: Headers.none };
+    const record = deadLetter({
+      topic: this.#config.deadLetterTopic,
+      applicationId: this.#config.applicationId,
+      operator: node,
+      position: source,
+      key: raw.key,
+      value: raw.value,
+      timestamp: raw.timestamp,
+      headers: raw.headers,
+      error: positioned,
+      attempt,
+    });
+    this.#metrics.deadLetters++;
+    send({ kind: 'raw', record }, node);
+    return true;
+  }
+
+  /**
+   * Waits for what a record needs to be decoded (a schema), with the retries of the policy. If it cannot be
+   * fetched, resolves with the error if the policy can continue without the record, and throws it otherwise.
+   */
+  async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
+    const failed = await this.#tryAgain('deserialize', failure, again);
+    if (failed === undefined) return undefined;
+    if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
+      throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    // The record will fail with this error again when its turn comes: nothing is retried then.
+    if (typeof failed.error === 'object' && failed.error !== null) this.#tried.set(failed.error, failed.attempt);
+    return failed.error;
+  }
+
+  /** The last error and the number of its attempt; undefined: an attempt succeeded. */
+  async #tryAgain(
+    step: PolicyName,
+    failed: FailedRecord,
+    again: (() => void | Promise<void>) | undefined,
+  ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
+    const { node, source } = failed;
+    const policy = this.#config.policies[step];
+    let { error } = failed;
+    const tried = typeof error === 'object' && error !== null ? this.#tried.get(error) : undefined;
+    if (tried !== undefined) return { error, attempt: tried };
+    // Nothing has failed yet: something must be fetched first.
+    if (again && isNotReady(error)) {
+      try {
+        await onceReady(error, again);
+        return undefined;
+      } catch (next) {
+        // Retries would not help: no schema registry is configured.
+        if (isStreamsError(next) && next.code === 'CONFIG_INVALID') throw atRecord(step, next, node, source);
+        error = next;
+      }
+    }
+    let attempt = 1;
+    for (; again && attempt <= policy.retries && !ends(error, failed); attempt++) {
+      await sleep(this.#clock, policy.backoffMs, this.#stop?.noCalls);
+      this.#stop?.check();
+      try {
+        await whenReady(again);
+        return undefined;
+      } catch (next) {
+        error = next;
+      }
+    }
+    return { error, attempt };
+  }
+}
+
+export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
+
+/** Whether no policy may continue after this error of this record. */
+const ends = (error: unknown, { ownTopic = false }: FailedRecord): boolean =>
+  isFatal(error) && !(ownTopic && isStreamsError(error) && error.code === 'TOPIC_UNKNOWN');
+
+/** The codes of errors without a code, by the step that threw them. */
+const CODES = {
+  deserialize: 'DESERIALIZE_FAILED',
+  process: 'PROCESS_FAILED',
+  produce: 'SERIALIZE_FAILED',
+} as const;
+
+/** Adds the position of the record to the error. */
+function atRecord(
+  step: PolicyName,
+  error: unknown,
+  node: string,
+  { topic, partition, offset }: SourcePosition,
+): StreamsError {
+  const where = `${topic}[${partition}]@${offset}`;
+  if (isStreamsError(error)) {
+    if (error.problem.includes(where)) return error;
+    // The text may be long, because it shows the value that cannot be written: the position comes first.
+    const [before, after] =
+      error.code === 'SERIALIZE_FAILED' ? [`cannot process ${where}: `, ''] : ['', ` (while processing ${where})`];
+    return new StreamsError(error.code, {
+      what: `${before}${error.problem}${after}`,
+      action: error.action,
+      cause: error.cause ?? error,
+    });
+  }
+  return new StreamsError(CODES[step], {
+    what: `a function of the topology threw: ${messageOf(error)}`,
+    at: `${where}, node ${node}`,
+    action: `Fix the function, or set onError.${step} to skip, deadLetter or retry.`,
+    cause: error,
+  });
+}

@@ -1,0 +1,263 @@
+import type { PartitionOffset } from '../../broker/port.js';
+import type { SubTopology } from '../../graph/graph.js';
+import { taskId } from '../../graph/naming.js';
+import type { TaskState } from '../../state/store/task-state.js';
+import { LastBatch } from '../batch/last-batch.js';
+import { commit } from '../commit/commit.js';
+import { CommitDue } from '../commit/commit-due.js';
+import { Commits } from '../commit/commits.js';
+import { RepartitionPurge } from '../commit/purge.js';
+import { SinceCommit } from '../commit/since-commit.js';
+import { closeAll } from '../config/close-all.js';
+import { stopped } from '../config/stopped.js';
+import type { Intake } from '../poll/intake.js';
+import type { TaskOptions } from './task-options.js';
+import { type OpenedParts, openParts, type TaskParts } from './task-parts.js';
+import { Phase, type TaskPhase } from './task-phase.js';
+
+/** One sub-topology on one partition: its state, its pipeline, its position in the source topics. */
+export class Task {
+  readonly id: string;
+  readonly partition: number;
+  readonly subTopology: SubTopology;
+  readonly #options: TaskOptions;
+  readonly #phase = new Phase();
+  #parts!: TaskParts;
+  readonly #opened: OpenedParts = {};
+  readonly #purge: RepartitionPurge;
+  #restoreLeft = 0;
+  readonly #since = new SinceCommit();
+  readonly #due: CommitDue;
+  readonly #lastBatch: LastBatch;
+  #fatal: Error | undefined;
+  #opening: Promise<void> | undefined;
+  readonly #commits = new Commits();
+  /** Stops a restore when the task is closed. */
+  readonly #closing = new AbortController();
+
+  private constructor(options: TaskOptions) {
+    this.#options = options;
+    this.id = taskId(options.subTopology.id, options.partition);
+    this.partition = options.partition;
+    this.subTopology = options.subTopology;
+    this.#due = new CommitDue(options);
+    this.#lastBatch = new LastBatch(options.ports.clock);
+    this.#purge = RepartitionPurge.of(options);
+  }
+
+  /**
+   * Opens the state and restores it to the committed offsets; the task then reads on from there. If anything
+   * fails, what was opened is closed again.
+   */
+  static async open(options: TaskOptions, onCreated: (task: Task) => void): Promise<Task> {
+    const task = new Task(options);
+    onCreated(task);
+    try {
+      task.#opening = task.#open();
+      await task.#opening;
+      return task;
+    } catch (error) {
+      await task.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get phase(): TaskPhase {
+    return this.#phase.now;
+  }
+
+  get restoreLeft(): number {
+    return this.#restoreLeft;
+  }
+
+  /** Records that are known to be in the log and were not taken. */
+  get unread(): number {
+    return this.#phase.now === 'running' ? this.#parts.intake.lag : 0;
+  }
+
+  /** {@link unread} without the records that are held back for other tasks. */
+  get left(): number {
+    return this.#phase.now === 'running' ? this.#parts.intake.left : 0;
+  }
+
+  /** Records that were not taken, plus those that were taken and not committed. */
+  get lag(): number {
+    return this.unread + this.#since.taken;
+  }
+
+  /**
+   * See {@link Intake.isWaiting}. While it is true, a call of {@link processBatch} that takes nothing is not
+   * the last one.
+   */
+  get isWaiting(): boolean {
+    return this.#phase.now === 'running' && this.#parts.intake.isWaiting;
+  }
+
+  /** See {@link Intake.pace}. */
+  get pace(): Intake['pace'] {
+    return this.#phase.now === 'running' ? this.#parts.intake.pace : 'own';
+  }
+
+  /** Records processed and not committed. */
+  get uncommitted(): number {
+    return this.#since.processed;
+  }
+
+  /** What a stop waits for: a batch that has not finished. Undefined: there is none. */
+  get unfinished(): string | undefined {
+    return this.#since.inBatch ? `task ${this.id}, ${this.#lastBatch.text}` : undefined;
+  }
+
+  get streamTime(): number {
+    return this.#parts.runner.recordContext.streamTime;
+  }
+
+  get positions(): readonly PartitionOffset[] {
+    return this.#parts.intake.positions;
+  }
+
+  get commitDue(): boolean {
+    if (this.#due.isNow(this.uncommitted) || this.#parts.intake.isAwaited) return true;
+    return this.left === 0 && this.#opened.state?.postponed === true;
+  }
+
+  /** Whether a commit is due regardless of the time: the task must process no more records before it. */
+  get isFull(): boolean {
+    return this.#due.isFull(this.uncommitted);
+  }
+
+  /** See {@link LastBatch}. */
+  get lastBatch(): LastBatch['facts'] & { readonly task: string } {
+    return { task: this.id, ...this.#lastBatch.facts };
+  }
+
+  /** Milliseconds until the task has work without a new record: a commit or a wall-clock timer. */
+  get dueInMs(): number {
+    const timer = Math.min(...this.#parts.runner.stages.map((stage) => stage.timers.nextDue('wall')));
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
+  }
+
+  /** The stores, for reading only. */
+  get state(): TaskState | undefined {
+    return this.#opened.state;
+  }
+
+  /**
+   * Processes the next batch, waiting up to `maxWaitMs` for its first record. Returns the number of records
+   * processed, plus one if a wall-clock timer fired: it may have produced records for other tasks.
+   */
+  async processBatch(maxWaitMs: number): Promise<number> {
+    await this.#parts.log?.check();
+    const { config, ports, metrics } = this.#options;
+    const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
+    if (records.length > 0) {
+      metrics.recordsIn += records.length;
+      this.#since.beginBatch(records.length);
+      this.#lastBatch.began(records);
+      const sending = this.#parts.output.send(await this.#parts.runner.run(records, this.#lastBatch));
+      this.#lastBatch.ended();
+      await sending;
+      this.#since.endBatch();
+    }
+    const now = ports.clock.now();
+    const timersDue = this.#parts.runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
+    if (timersDue) {
+      this.#since.beginTimers();
+      await this.#parts.output.send(await this.#parts.runner.runWallTimers(now));
+      this.#since.endBatch();
+    }
+    if (this.#fatal) throw this.#fatal;
+    this.#commits.check();
+    for (const view of this.#parts.globals.values()) view.release();
+    this.#opened.state?.evict();
+    return records.length + (timersDue ? 1 : 0);
+  }
+
+  /**
+   * Commits what was processed; commit.ts has the steps. If it throws, the task must be closed. With `ahead`
+   * it resolves before step 4. That step then runs while the next batches do, or a later commit does it.
+   */
+  async commit({ ahead = false } = {}): Promise<void> {
+    do {
+      await this.#commits.one(() => this.#commit(ahead));
+      if (ahead) return;
+      await this.#commits.applied();
+      // This call may have shared a commit with a caller that used `ahead`, which left step 4 undone.
+    } while (this.#opened.state?.postponed);
+  }
+
+  async #commit(ahead: boolean): Promise<void> {
+    // Also checked when there is nothing to commit: a late emission may belong to a record of the previous
+    // commit.
+    if (this.#fatal) throw this.#fatal;
+    if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
+    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
+      return ahead ? undefined : this.#opened.state?.applyPostponed();
+    const { config, ports, membership, metrics } = this.#options;
+    const positions = this.#parts.offsets.next(this.#parts.intake.positions);
+    const { logged, applied } = await commit({
+      partition: this.partition,
+      prefix: config.version.prefix,
+      guarantee: config.guarantee,
+      membership,
+      state: this.#opened.state,
+      positions,
+      before: this.#parts.offsets.last,
+      streamTime: this.#parts.runner.recordContext.streamTime,
+      now: ports.clock.now(),
+      log: this.#parts.log,
+      mayPostpone: (rows) => ahead && !this.#due.apply.isNow(rows),
+      output: this.#parts.output,
+      afterStep: (step) => ports.afterStep?.(step, this.id),
+    });
+    this.#commits.applying(applied);
+    this.#parts.offsets.committed(positions);
+    metrics.changelogRecords += logged;
+    this.#parts.output.committed();
+    this.#since.committed();
+    this.#parts.intake.committed(positions);
+    this.#due.committed(this.#opened.state?.postponed);
+    metrics.commits++;
+    this.#opened.state?.evict();
+    await this.#purge.committed(positions);
+  }
+
+  /** Makes a commit due at the current positions, even if nothing was processed. */
+  touch(): void {
+    this.#since.touch();
+  }
+
+  /** Interrupts a batch that is waiting for its first record. */
+  wakeup(): void {
+    if (this.#phase.now === 'running') this.#parts.intake.wakeup();
+  }
+
+  /** Releases everything without a commit. Further calls do nothing. */
+  async close(): Promise<void> {
+    if (this.#phase.now === 'closed') return;
+    this.#phase.enter('closed', this.id);
+    this.#closing.abort();
+    await this.#opening?.catch(() => undefined);
+    // Everything is closed, even if closing one part throws: a directory must not stay locked because a
+    // connection broke.
+    const { intake, output, state } = this.#opened;
+    await closeAll(intake?.close(), output?.writer.close(), state?.close());
+  }
+
+  async #open(): Promise<void> {
+    this.#parts = await openParts(this.#options, {
+      task: this,
+      opened: this.#opened,
+      signal: AbortSignal.any([this.#options.signal, this.#closing.signal]),
+      onProgress: (left) => {
+        this.#restoreLeft = left;
+      },
+      onFatal: (error) => {
+        this.#fatal ??= error;
+        this.#options.onFatal(error);
+      },
+    });
+    this.#since.loggedAgain(this.#parts.loggedAgain);
+    this.#phase.enter('running', this.id);
+  }
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import type { PartitionOffset } from '#src/broker/port.js';
+import { retired } from '#src/replay/versions/shadow-status.js';
+import { withVersion } from '#src/runtime/config/application-version.js';
+import { marked, type ResetMark } from '#src/runtime/offsets/reset-marks.js';
+
+// What lies in the groups of applications that run: a name that changes here makes them lose it.
+describe('the metadata of committed offsets', () => {
+  const at: PartitionOffset = { topic: 'in', partition: 0, offset: 7 };
+
+  it('keeps its names for the marks of a reset', () => {
+    const mark: ResetMark = {
+      ...{ id: 'app-1', until: 9, effects: 'silent', keeps: true },
+      ...{ marked: true, unfinished: true, over: true },
+    };
+    assert.deepEqual(JSON.parse(marked(undefined, mark)), {
+      format: 1,
+      reset: { id: 'app-1', until: 9, effects: 'silent', keeps: true, marked: true, unfinished: true, over: true },
+    });
+  });
+
+  it('keeps its names for the version of the application, and for one that was live', () => {
+    const version = { n: 2, prefix: 'app-shadow-2' };
+    const [live] = withVersion([at], version, 'app');
+    assert.deepEqual(JSON.parse(live?.metadata ?? ''), { format: 1, generation: [2, 'app-shadow-2'] });
+    const old = retired(at, version, { id: 'app-promote-1', kind: 'promote' });
+    assert.deepEqual(JSON.parse(old.metadata ?? ''), {
+      format: 1,
+      generation: [2, 'app-shadow-2'],
+      retired: { id: 'app-promote-1', kind: 'promote' },
+    });
+  });
+});
