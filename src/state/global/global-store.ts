@@ -1,9 +1,10 @@
 import type { Database } from '../../model/database.js';
 import { whenReady } from '../../model/not-ready.js';
 import { type CacheBudget, charge } from '../cache/cache-budget.js';
+import { EntryTable } from '../cache/entry-table.js';
 import type { RangeOptions, StoreSpec } from '../contract.js';
 import { after, PREFIX_BYTES, prefixed } from '../layout.js';
-import { entryBytes } from '../rows/cached-row.js';
+import { CachedRow, entryBytes } from '../rows/cached-row.js';
 import { RowCodec } from '../rows/row-codec.js';
 
 /** A row as it was read. It never changes: a reader that holds it has the table as of that moment. */
@@ -17,13 +18,6 @@ export interface GlobalRow<V> {
 export interface GlobalKey {
   readonly id: string;
   readonly databaseKey: Buffer;
-}
-
-interface Cached<V> {
-  readonly row: GlobalRow<V>;
-  readonly bytes: number;
-  /** Used since the last search for rows to evict. */
-  used: boolean;
 }
 
 /**
@@ -40,7 +34,10 @@ export class GlobalStore<K, V> {
   readonly codec: RowCodec<K, V>;
   readonly #database: Database;
   readonly #budget: CacheBudget;
-  readonly #cache = new Map<string, Cached<V>>();
+  /** An entry without a value: its row has changed since it was read. */
+  readonly #cache = new EntryTable<K, GlobalRow<V>>();
+  /** The part of the budget that the cache uses. */
+  #bytes = 0;
   #changes = 0;
 
   constructor(options: {
@@ -61,9 +58,10 @@ export class GlobalStore<K, V> {
   }
 
   cached(id: string): GlobalRow<V> | undefined {
-    const cached = this.#cache.get(id);
-    if (cached) cached.used = true;
-    return cached?.row;
+    const entry = this.#cache.get(id);
+    if (!entry?.value) return undefined;
+    entry.used = true;
+    return entry.value;
   }
 
   /** Reads the rows of these keys from disk, in one round trip. */
@@ -80,7 +78,7 @@ export class GlobalStore<K, V> {
     );
     if (changes === this.#changes) {
       for (let i = 0; i < keys.length; i++)
-        this.#insert((keys[i] as GlobalKey).id, rows[i] as GlobalRow<V>, found[i]?.length ?? 0);
+        this.#keep((keys[i] as GlobalKey).id, rows[i] as GlobalRow<V>, found[i]?.length ?? 0);
     }
     return rows;
   }
@@ -88,7 +86,12 @@ export class GlobalStore<K, V> {
   /** Marks the rows of these keys as changed. */
   changed(ids: Iterable<string>): void {
     this.#changes++;
-    for (const id of ids) this.#remove(id);
+    for (const id of ids) {
+      const entry = this.#cache.get(id);
+      if (!entry) continue;
+      entry.value = null;
+      this.#weigh(entry, 0);
+    }
   }
 
   async *entries({ from, to, reverse = false }: RangeOptions<K> = {}): AsyncGenerator<readonly [K, V]> {
@@ -110,33 +113,46 @@ export class GlobalStore<K, V> {
   evict(): void {
     if (!this.#budget.exceeded) return;
     // One round: a row used since the last search moves to the end of the line for a second chance.
-    let left = this.#cache.size;
-    for (const [id, cached] of this.#cache) {
-      if (left-- <= 0 || !this.#budget.exceeded) return;
-      if (cached.used) {
-        cached.used = false;
-        this.#cache.delete(id);
-        this.#cache.set(id, cached);
-      } else this.#remove(id);
-    }
+    this.#cache.review((entry) => {
+      if (!this.#budget.exceeded) return 'stop';
+      if (entry.used && entry.value) {
+        entry.used = false;
+        return 'renew';
+      }
+      this.#use(-entry.bytes);
+      return 'remove';
+    });
   }
 
   /** Releases the memory of the cache. */
   close(): void {
-    for (const id of [...this.#cache.keys()]) this.#remove(id);
+    this.#use(-this.#bytes);
+    this.#cache.clear();
   }
 
-  #insert(id: string, row: GlobalRow<V>, valueLength: number): void {
-    this.#remove(id);
-    const bytes = entryBytes(id.length, valueLength);
-    this.#cache.set(id, { row, bytes, used: true });
+  #keep(id: string, row: GlobalRow<V>, valueLength: number): void {
+    const entry = this.#cache.get(id) ?? this.#added(id);
+    entry.value = row;
+    entry.used = true;
+    this.#weigh(entry, valueLength);
+  }
+
+  /** The key is never asked for: rows are looked up by their text. */
+  #added(id: string): CachedRow<K, GlobalRow<V>> {
+    const entry = new CachedRow<K, GlobalRow<V>>(id, undefined as K);
+    this.#cache.add(entry);
+    this.#use(entry.bytes);
+    return entry;
+  }
+
+  #weigh(entry: CachedRow<K, GlobalRow<V>>, valueLength: number): void {
+    const bytes = entryBytes(entry.text.length, valueLength);
+    this.#use(bytes - entry.bytes);
+    entry.bytes = bytes;
+  }
+
+  #use(bytes: number): void {
+    this.#bytes += bytes;
     charge(this.#budget, bytes);
-  }
-
-  #remove(id: string): void {
-    const cached = this.#cache.get(id);
-    if (!cached) return;
-    this.#cache.delete(id);
-    charge(this.#budget, -cached.bytes);
   }
 }
