@@ -5,7 +5,7 @@ import type { TaskState } from '../../state/store/task-state.js';
 import { LastBatch } from '../batch/last-batch.js';
 import { commit } from '../commit/commit.js';
 import { CommitDue } from '../commit/commit-due.js';
-import { Commits } from '../commit/commits.js';
+import { CommitTurns } from '../commit/commit-turns.js';
 import { RepartitionPurge } from '../commit/purge.js';
 import { SinceCommit } from '../commit/since-commit.js';
 import { closeAll } from '../config/close-all.js';
@@ -31,7 +31,7 @@ export class Task {
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
   #opening: Promise<void> | undefined;
-  readonly #commits = new Commits();
+  readonly #commits = new CommitTurns();
   /** Stops a restore when the task is closed. */
   readonly #closing = new AbortController();
 

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { KafkaOptions } from '#src/broker/kafkajs/login/options.js';
 import { kafkaOptionsFromEnv } from '#src/broker/kafkajs/login/properties.js';
 import { resolveSecurity } from '#src/broker/kafkajs/login/security.js';
-import { RIGHTS } from '#src/broker/kafkajs/wire/rights.js';
 import { isStreamsError } from '#src/model/errors.js';
 import { Secret } from '#src/model/text/secret.js';
 import { systemClock } from '#src/runtime/config/system.js';
 import { openBroker } from '#src/runtime/open-broker.js';
-import { projectFile, temporaryDirectory } from '../../../support/project.js';
+import { temporaryDirectory } from '../../../support/project.js';
 
 const MARKER = 'swordfish';
 
@@ -204,15 +203,6 @@ describe('Kafka options from a file and the environment', () => {
       () => kafkaOptionsFromEnv(env),
       invalid(/\/nowhere\/client\.properties/, /cannot be read \(ENOENT\)/, /KAFKA_SASL_MECHANISM is none of PLAIN/),
     );
-  });
-});
-
-describe('the rights that requests need', () => {
-  it('are known of every request that is sent', () => {
-    const folder = projectFile('src/broker/kafkajs');
-    const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
-    const sent = sources.flatMap((text) => [...text.matchAll(/apiName: '(\w+)'/g)].map(([, name]) => name));
-    assert.deepEqual([...new Set(sent)].sort(), Object.keys(RIGHTS).sort());
   });
 });
 

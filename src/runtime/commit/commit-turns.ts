@@ -2,7 +2,7 @@
  * Runs the commits of a task one at a time. Step 4 of a commit (see commit.ts) runs while the task processes
  * its next batches, and ends before the next commit begins.
  */
-export class Commits {
+export class CommitTurns {
   #running: Promise<void> | undefined;
   #applied: Promise<void> = Promise.resolve();
   #failure: unknown;
