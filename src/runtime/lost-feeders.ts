@@ -40,9 +40,9 @@ export function tasksInDoubt(options: ApplicationOptions): Promise<ReadonlySet<s
 }
 
 /**
- * Throws the error of a task that could not be opened. If the group's offsets do not match its rows, the error
- * says of all partitions of the application where they are to be put, so that one reset is enough. The tasks
- * are closed first: what their directories contain must be known.
+ * Throws the error of a task that could not be opened. If the group's offsets do not match its rows, the
+ * error says of all partitions of the application where they are to be put, so that one reset is enough. The
+ * tasks are closed first, because their directories are read.
  */
 export async function refuse(
   error: unknown,
