@@ -11,7 +11,7 @@ import { GlobalTables } from '../globals/global-tables.js';
 import { assignTasks } from '../group/assignment.js';
 import { GroupMember, membershipOf } from '../group/group-member.js';
 import { metadataOf, shapesOf } from '../group/member-state.js';
-import { tasksInDoubt } from '../offsets/lost-feeders.js';
+import { refuse, tasksInDoubt } from '../offsets/lost-feeders.js';
 import { InputBuffer } from '../poll/input-buffer.js';
 import type { Task } from '../task/task.js';
 import type { TaskOptions } from '../task/task-options.js';
@@ -238,12 +238,12 @@ export class Engine {
     // The leader has seen newer partitions: of its own topics, or of those of tasks that its tasks wait for.
     const isKnown = assigned.every((id) => this.#tasks.has(id));
     if (!isKnown || (await this.#alignment.isOutdated())) await this.#planPatiently();
-    const found = { tasks: this.#tasks, topics: this.#topics, onDisk: this.#onDisk, group: this.#group };
-    this.#inDoubt ??= await tasksInDoubt({ ...this.#shared, ...found });
+    const app = { ...this.#shared, tasks: this.#tasks, topics: this.#topics, onDisk: this.#onDisk, group: this.#group };
+    this.#inDoubt ??= await tasksInDoubt(app);
     if (this.#group?.assigned !== assigned) return;
     const tasks = plannedTasksNamed(this.#tasks, assigned);
     for (const id of tasks.keys()) this.#onDisk.add(id);
-    await this.#pool.take(tasks, this.#inDoubt);
+    await this.#pool.take(tasks, this.#inDoubt).catch((error) => refuse(error, app, this.#pool));
   }
 
   #taskOptions(task: PlannedTask): TaskOptions {

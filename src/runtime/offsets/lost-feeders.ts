@@ -15,7 +15,7 @@ import type { TaskScope } from '../topics/task-scope.js';
 import { fedOf, hasBegunAt, isOwnCommit, knownProgress } from './commit-marks.js';
 import { fedTopics, readNames } from './feeding.js';
 import { firstBetween } from './first-between.js';
-import { type LostApplication, sourcesOf, whereToGoOn } from './lost-application.js';
+import { type LostApplication, type LostOffsetsKnown, sourcesOf, whereToGoOn } from './lost-application.js';
 import { OffsetsLost } from './lost-offsets.js';
 
 export interface ApplicationOptions extends Pick<TaskScope, 'topology' | 'config' | 'ports' | 'signal'> {
@@ -38,6 +38,39 @@ export function tasksInDoubt(options: ApplicationOptions): Promise<ReadonlySet<s
     return membership && checkFeeders({ ...options, plan, membership, graph: topology.graph });
   });
 }
+
+/**
+ * Throws the error of a task that could not be opened. If the group's offsets do not match its rows, the
+ * error says of all partitions of the application where they are to be put, so that one reset is enough. The
+ * tasks are closed first, because their directories are read.
+ */
+export async function refuse(
+  error: unknown,
+  { config, ports, signal, tasks, topics, group, onDisk }: ApplicationOptions,
+  pool: { giveUp(): Promise<void> },
+): Promise<never> {
+  const membership = group?.membership;
+  if (!(error instanceof OffsetsLost) || membership === undefined) throw error;
+  await pool.giveUp();
+  const { prefix } = config.version;
+  const app = { plan: { tasks, topics, prefix }, broker: ports.broker, membership, signal, logger: config.logger };
+  const { behind, guessed } = await whereToGoOn(app, {
+    behind: error.behind,
+    onDisk: directoriesOf({ ports, onDisk }, prefix),
+  });
+  throw error.completed(behind, guessed);
+}
+
+/** What the directories of tasks on this machine contain. */
+const directoriesOf =
+  (
+    { ports, onDisk }: Pick<ApplicationOptions, 'ports' | 'onDisk'>,
+    prefix: string,
+  ): NonNullable<LostOffsetsKnown['onDisk']> =>
+  async ({ id }) => {
+    const at = { root: ports.stateDirectory, applicationId: prefix, taskId: id };
+    return onDisk.has(id) ? checkpointOnDisk(ports.openDatabase, at) : undefined;
+  };
 
 interface CheckedApplication extends Omit<ApplicationOptions, 'tasks' | 'topics' | 'group' | 'topology'> {
   readonly plan: LostApplication['plan'];
@@ -124,10 +157,7 @@ async function checkLost(app: CheckedApplication, some: readonly Candidate[]): P
     { ...app, broker, logger: config.logger },
     {
       isLost: (source) => isEmpty || keys.has(keyOf(source)),
-      onDisk: async ({ id }) => {
-        const at = { root: ports.stateDirectory, applicationId: plan.prefix, taskId: id };
-        return app.onDisk.has(id) ? checkpointOnDisk(ports.openDatabase, at) : undefined;
-      },
+      onDisk: directoriesOf(app, plan.prefix),
     },
   );
   const isGuessed = new Set(guessed.map(keyOf));

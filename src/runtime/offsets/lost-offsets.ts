@@ -4,6 +4,7 @@ import type { Logger } from '../../model/ports.js';
 import type { TaskState } from '../../state/store/task-state.js';
 import { offsetsOf } from '../topics/sources.js';
 import { isOwnCommit, knownProgress, tellsOfAll } from './commit-marks.js';
+import { firstBetween } from './first-between.js';
 import type { ResumePosition, ResumePositions } from './resume-positions.js';
 
 interface Mismatch extends Omit<ErrorDetails, 'action'> {
@@ -64,7 +65,10 @@ function containedIn(
  */
 export function checkNotAhead(state: DirectoryOf, places: ResumePositions): void {
   const contained = containedIn(state, places);
-  const ahead = contained.find(({ upTo, offset, committed, begun }) => upTo > offset || !(committed || begun));
+  const ahead = contained.find(
+    // If it contains nothing of a source that is read from its beginning, no record can count twice.
+    ({ upTo, offset, committed, begun }) => upTo > offset || !(committed || begun || offset === 0),
+  );
   if (ahead === undefined) return;
   const { topic, upTo } = ahead;
   throw new OffsetsLost(
@@ -92,11 +96,13 @@ function behindOf(places: ResumePositions, done: ReadonlyMap<string, number>): r
 }
 
 /**
- * Whether the group has lost its position in a source, and would begin after what the state on this machine
+ * The sources in which the group has lost its position, and would begin after what the state on this machine
  * contains.
  */
-export const hasLostPosition = (state: DirectoryOf, places: ResumePositions): boolean =>
-  containedIn(state, places).some(({ upTo, offset, begun }) => begun && upTo < offset);
+export const lostPositions = (state: DirectoryOf, places: ResumePositions): readonly LostOffset[] =>
+  containedIn(state, places).flatMap(({ topic, partition, upTo, offset: begins, begun }) =>
+    begun && upTo < begins ? [{ topic, partition, behind: upTo, begins }] : [],
+  );
 
 const seenOf = ({ offset, committed }: ResumePosition): string =>
   committed ? `committed offset ${offset}` : `no committed offset; it would be read from ${offset} on`;
@@ -164,9 +170,9 @@ export async function checkDoubtful(
   }
 }
 
-/** A source that rows come from, and for which the group no longer has an offset. */
+/** A source that was read, and for which the group no longer has an offset. */
 export interface LostOffset extends TopicPartition {
-  /** The offset after the last record that the rows are known to come from. */
+  /** The offset after the last record that is known to be processed. */
   readonly behind: number;
   /** The offset at which reading would begin. */
   readonly begins: number;
@@ -178,22 +184,24 @@ export interface LostOffset extends TopicPartition {
  */
 export async function checkPassedOver(
   { id, partition }: { readonly id: string; readonly partition: number },
-  { admin }: Pick<Broker, 'admin'>,
+  broker: Broker,
   lost: readonly LostOffset[],
   logger: Logger,
 ): Promise<void> {
   if (lost.length === 0) return;
-  const firsts = offsetsOf(await admin.earliestOffsets(lost));
+  const firsts = offsetsOf(await broker.admin.earliestOffsets(lost));
   const unread = new Map(lost.map(({ topic, behind }) => [topic, Math.max(behind, firsts.get(topic) ?? 0)]));
   for (const { topic, behind, begins } of lost) {
     const source = `${topic}[${partition}]`;
-    if ((unread.get(topic) as number) < begins)
+    const from = { topic, partition, offset: unread.get(topic) as number };
+    // The marker of a transaction is no record.
+    if (from.offset < begins && (await firstBetween(broker, [from], [{ ...from, offset: begins }])) !== undefined)
       throw new OffsetsLost(
         {
-          what: `the group has no offset of ${source} any more, and the stores hold rows made from its records`,
+          what: `the group has no offset of ${source} any more, and its records were processed`,
           at: `task ${id}`,
-          saw: `rows made from records before offset ${behind}, and a start at ${begins}: records would be skipped`,
-          expected: `a committed offset of ${unread.get(topic)}`,
+          saw: `the records before offset ${behind} in the stores or the directory, and a start at ${begins}: records would be skipped`,
+          expected: `a committed offset of ${from.offset}`,
         },
         Array.from(unread, ([name, offset]) => ({ topic: name, partition, offset })),
       );

@@ -79,6 +79,19 @@ interface Place extends Changelog {
   readonly foreign: Set<string>;
 }
 
+/** What is known before the changelogs are read. */
+export interface RestoreFacts {
+  readonly unfinished: UnfinishedChanges;
+  readonly overtaken: Overtaken;
+  /** Whether it is unknown until the end if the rows can be kept. */
+  readonly doubtful: boolean;
+  readonly begun: number;
+  readonly streamTime: number;
+  readonly emptied: string | undefined;
+  /** What the directory contained of sources in which the group has lost its position. */
+  readonly contained: Readonly<Record<string, number>>;
+}
+
 /**
  * Reads the changelogs of a task in parallel, from the positions of its stores to their ends, into its
  * database.
@@ -87,32 +100,14 @@ export class ChangelogReading {
   readonly #options: RestoreOptions;
   readonly #unfinished: UnfinishedChanges;
   readonly #overtaken: Overtaken;
-  readonly #doubtful: boolean;
-  readonly #begun: number;
-  readonly #streamTime: number;
-  readonly #emptied: string | undefined;
+  readonly #facts: RestoreFacts;
   readonly #places: ReadonlyMap<string, Place>;
 
-  constructor(
-    options: RestoreOptions,
-    changelogs: readonly Changelog[],
-    facts: {
-      readonly unfinished: UnfinishedChanges;
-      readonly overtaken: Overtaken;
-      /** Whether it is unknown until the end if the rows can be kept. */
-      readonly doubtful: boolean;
-      readonly begun: number;
-      readonly streamTime: number;
-      readonly emptied: string | undefined;
-    },
-  ) {
+  constructor(options: RestoreOptions, changelogs: readonly Changelog[], facts: RestoreFacts) {
     this.#options = options;
     this.#unfinished = facts.unfinished;
     this.#overtaken = facts.overtaken;
-    this.#doubtful = facts.doubtful;
-    this.#begun = facts.begun;
-    this.#streamTime = facts.streamTime;
-    this.#emptied = facts.emptied;
+    this.#facts = facts;
     const { logs, ...checkpoint } = options.state.checkpoint;
     const positions = new Map(Object.entries(checkpoint.changelogs));
     this.#places = new Map(
@@ -184,7 +179,7 @@ export class ChangelogReading {
 
   /** Everything is read: the stores are as of the start of the restore. */
   async finish(sources: Readonly<Record<string, number>>): Promise<void> {
-    for (const place of this.#places.values()) place.log = { topicId: place.log.topicId, asOf: this.#begun };
+    for (const place of this.#places.values()) place.log = { topicId: place.log.topicId, asOf: this.#facts.begun };
     await this.#apply([], sources, true);
   }
 
@@ -225,19 +220,21 @@ export class ChangelogReading {
 
   /**
    * If sources are doubtful or without an offset, only the end shows whether the rows can be kept. Until
-   * then, the checkpoint contains no positions of them.
+   * then, the checkpoint only says what it said before.
    */
   #apply(writes: DatabaseWrite[], sources: Readonly<Record<string, number>>, finished = false): Promise<void> {
-    const isSure = finished || (!this.#doubtful && this.#unfinished.withoutOffset.length === 0);
+    const { doubtful, contained, emptied, streamTime } = this.#facts;
+    const isKnown = Object.keys(contained).length === 0 && this.#unfinished.withoutOffset.length === 0;
+    const isSure = finished || (!doubtful && isKnown);
     const sure = isSure ? [...this.#places.values()] : [];
     const checkpoint = {
-      sources: sure.length === 0 ? {} : sources,
+      sources: sure.length === 0 ? contained : sources,
       changelogs: Object.fromEntries(sure.map(({ store, offset, leftOut }) => [store, leftOut.position(offset)])),
       logs: new Map(sure.map(({ store, log }) => [store, log])),
-      emptied: this.#emptied,
+      emptied,
       epochs: sure.length === 0 ? {} : this.#overtaken.newest,
     };
-    return this.#options.state.apply(writes, checkpoint, this.#streamTime);
+    return this.#options.state.apply(writes, checkpoint, streamTime);
   }
 }
 

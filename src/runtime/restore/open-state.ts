@@ -4,10 +4,7 @@ import { TaskState } from '../../state/store/task-state.js';
 import { lastEpoch } from '../changelog/epochs.js';
 import { withVersion } from '../config/application-version.js';
 import { beginningsOf, emptiedOf, withCommitMarks } from '../offsets/commit-marks.js';
-import { whereToGoOn } from '../offsets/lost-application.js';
-import { OffsetsLost } from '../offsets/lost-offsets.js';
 import { ResumePositions } from '../offsets/resume-positions.js';
-import { plannedTasks } from '../topics/planned-tasks.js';
 import type { TaskScope } from '../topics/task-scope.js';
 import { restore } from './restore.js';
 import { TaskLog } from './task-log.js';
@@ -80,8 +77,6 @@ export async function openState(
       metrics.restoredRecords += count - counted;
       counted = count;
     },
-  }).catch(async (error) => {
-    throw error instanceof OffsetsLost ? await ofWholeApplication(error, options, { state, signal }) : error;
   });
   const { streamTime, loggedAgain } = restored;
   const last = Math.max(lastEpoch(committed), restored.epoch);
@@ -101,20 +96,4 @@ export async function openState(
       positions: withVersion(marked, version, config.applicationId),
     }),
   };
-}
-
-/** Says of all partitions of the application where they are to be put. */
-async function ofWholeApplication(
-  error: OffsetsLost,
-  { topology, topics, config, ports, membership, subTopology, partition }: TaskScope,
-  { state, signal }: { readonly state: TaskState; readonly signal: AbortSignal },
-): Promise<OffsetsLost> {
-  const { prefix } = config.version;
-  const plan = { tasks: plannedTasks(topology, prefix, topics), topics, prefix };
-  const app = { plan, broker: ports.broker, membership, logger: config.logger, signal };
-  const { behind, guessed } = await whereToGoOn(app, {
-    behind: error.behind,
-    onDisk: async ({ id }) => (id === taskId(subTopology.id, partition) ? state.checkpoint : undefined),
-  });
-  return error.completed(behind, guessed);
 }

@@ -7,11 +7,18 @@ import {
   checkDoubtful,
   checkNotAhead,
   checkPassedOver,
-  hasLostPosition,
   isDoubtful,
+  type LostOffset,
+  lostPositions,
 } from '../offsets/lost-offsets.js';
 import { isMadeAnew, readBefore, staleness } from '../topics/stale-stores.js';
-import { type Changelog, ChangelogReading, describeChangelogs, type RestoreOptions } from './changelog-reading.js';
+import {
+  type Changelog,
+  ChangelogReading,
+  describeChangelogs,
+  type RestoreFacts,
+  type RestoreOptions,
+} from './changelog-reading.js';
 import { streamTimesOf } from './stream-times.js';
 import { UnfinishedChanges } from './unfinished-changes.js';
 
@@ -46,7 +53,10 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const begun = clock.now();
   const changelogs = await describeChangelogs(options);
   const emptied = emptiedOf(committed) ?? state.checkpoint.emptied;
-  await forgetStale(options, changelogs, { emptied, now: begun });
+  // Determined before the directory is emptied: it may be all that knows of these records.
+  const passedOver = emptied === state.checkpoint.emptied ? lostPositions(state, places) : [];
+  const contained = Object.fromEntries(passedOver.map(({ topic, behind }) => [topic, behind]));
+  await forgetStale(options, changelogs, { emptied, now: begun, contained });
   const offsets = new Map(committed.map(({ topic, offset }) => [topic, offset]));
   checkNotAhead(state, places);
   checkAllCommitted(options.taskId, partition, places, committed);
@@ -56,7 +66,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const unfinished = new UnfinishedChanges(places, config, partition);
   const overtaken = new Overtaken(committed, state.checkpoint.epochs);
   const doubtful = isDoubtful(places, committed);
-  const facts = { unfinished, overtaken, doubtful, begun, streamTime, emptied };
+  const facts = { unfinished, overtaken, doubtful, begun, streamTime, emptied, contained };
   const reading = new ChangelogReading(options, changelogs, facts);
   const restored = await reading.run(Object.fromEntries(offsets));
   const read = { streamTime, restored, ends: reading.ends, epoch: overtaken.highest };
@@ -64,7 +74,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   unfinished.check(options.taskId);
   const task = { id: options.taskId, partition };
   if (doubtful && unfinished.followFromOwn) await checkDoubtful(task, options.broker, places, committed);
-  await checkPassedOver(task, options.broker, unfinished.withoutOffset, config.logger);
+  await checkPassedOver(task, options.broker, furthest(unfinished.withoutOffset, passedOver), config.logger);
   reading.tellOfMoves();
   for (const store of state.stores) store.advanceTime(times.store(store.name) ?? Number.NEGATIVE_INFINITY);
   await reading.finish(Object.fromEntries(offsets));
@@ -76,11 +86,21 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   return { ...read, loggedAgain };
 }
 
+/** What is known of each source, from its rows and from the directory. */
+function furthest(rows: readonly LostOffset[], directory: readonly LostOffset[]): readonly LostOffset[] {
+  const known = new Map(rows.map((lost) => [lost.topic, lost]));
+  for (const lost of directory) {
+    const other = known.get(lost.topic);
+    if (other === undefined || other.behind < lost.behind) known.set(lost.topic, lost);
+  }
+  return [...known.values()];
+}
+
 /** Removes rows that do not, or may not, match their changelogs; they are read again. */
 async function forgetStale(
   { state, config, taskId, partition, places }: RestoreOptions,
   changelogs: readonly Changelog[],
-  { emptied, now }: { readonly emptied: string | undefined; readonly now: number },
+  { emptied, now, contained }: { readonly now: number } & Pick<RestoreFacts, 'emptied' | 'contained'>,
 ): Promise<void> {
   const task = { task: taskId, partition, directory: state.directory };
   const { checkpoint } = state;
@@ -104,10 +124,11 @@ async function forgetStale(
     stale.add(store);
     if (why) config.logger.info({ ...task, store }, `store ${store} is read again from its changelog: it ${why}`);
   }
-  if (!hasLostPosition(state, places)) return state.clear(stale);
+  if (Object.keys(contained).length === 0) return state.clear(stale);
   // Only the changelogs are the same for all machines.
   config.logger.info(task, 'the group has lost offsets: the stores are read again from their changelogs');
-  await state.clearAll();
+  // What it contained is still known if this start is refused: so is the next one.
+  await state.clearAll(contained);
 }
 
 const changelogShorter = (state: TaskState, store: string, from: number, end: number): StreamsError =>

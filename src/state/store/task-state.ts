@@ -200,8 +200,10 @@ export class TaskState {
   /**
    * Removes the rows of unused stores, and forgets their positions. After an interruption it must be done
    * again: the positions go first, and a store without one may hold useless rows.
+   *
+   * @param contained The source offsets of the checkpoint if no store keeps its rows.
    */
-  async clear(stores: ReadonlySet<string>): Promise<void> {
+  async clear(stores: ReadonlySet<string>, contained: Checkpoint['sources'] = {}): Promise<void> {
     if (this.#isNew || stores.size === 0) return;
     const { sources, emptied, epochs } = this.#checkpoint;
     const kept = Object.entries(this.#checkpoint.changelogs).filter(([store]) => !stores.has(store));
@@ -209,7 +211,7 @@ export class TaskState {
     const times = Object.entries(this.#checkpoint.streamTimes).filter(([store]) => !stores.has(store));
     this.#checkpoint = {
       // The source data of the database is in its stores.
-      sources: kept.length === 0 ? {} : sources,
+      sources: kept.length === 0 ? contained : sources,
       changelogs: Object.fromEntries(kept),
       logs,
       streamTimes: Object.fromEntries(times),
@@ -227,9 +229,9 @@ export class TaskState {
   }
 
   /** Removes everything that the database contains: rows, positions and times. */
-  async clearAll(): Promise<void> {
+  async clearAll(contained?: Checkpoint['sources']): Promise<void> {
     this.#checkpoint = EMPTY_CHECKPOINT;
-    await this.clear(new Set(this.#stores.keys()));
+    await this.clear(new Set(this.#stores.keys()), contained);
   }
 
   /** Writes a commit and its checkpoint in one batch. */
