@@ -1,21 +1,13 @@
 import { messageOf } from '../../model/errors.js';
 import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
-import type {
-  Admin,
-  Broker,
-  Membership,
-  MembershipOptions,
-  Reader,
-  ReaderOptions,
-  Writer,
-  WriterOptions,
-} from '../port.js';
+import type { Admin, Broker, Membership, Reader, ReaderOptions, WriterOptions } from '../port.js';
 import { LocalAdmin } from './admin.js';
 import { closedBroker } from './commit-queue.js';
 import { compact } from './compaction.js';
 import { Groups } from './group.js';
 import { Log } from './log.js';
-import type { LocalMember } from './member.js';
+import type { LocalMember, LocalMemberOptions } from './member.js';
+import type { PartitionLog } from './partition-log.js';
 import { LocalReader } from './reader.js';
 import { applyRetention } from './retention.js';
 import type { LogStorage } from './storage.js';
@@ -103,7 +95,7 @@ export class LocalCore {
  */
 export class LocalConnection implements Broker {
   readonly #core: LocalCore;
-  readonly #readers = new Set<LocalReader>();
+  readonly #readers = new Set<Reader>();
   readonly #writers = new Set<LocalWriter>();
   readonly #members = new Set<LocalMember>();
   #closing: Promise<void> | undefined;
@@ -118,12 +110,14 @@ export class LocalConnection implements Broker {
 
   async createReader(_options?: ReaderOptions): Promise<Reader> {
     this.#check();
-    const reader = new LocalReader(this.#core.log, this.#core.clock, (closed) => this.#readers.delete(closed));
+    const reader = new LocalReader<PartitionLog>(this.#core.log, this.#core.clock, (closed) =>
+      this.#readers.delete(closed),
+    );
     this.#readers.add(reader);
     return reader;
   }
 
-  async createWriter(options: WriterOptions = {}): Promise<Writer> {
+  async createWriter(options: WriterOptions = {}): Promise<LocalWriter> {
     this.#check();
     const { log, groups, transactionalIds } = this.#core;
     const { transactionalId, onResult, onRefused } = options;
@@ -146,7 +140,7 @@ export class LocalConnection implements Broker {
     return writer;
   }
 
-  async join(options: MembershipOptions): Promise<Membership> {
+  async join(options: LocalMemberOptions): Promise<Membership> {
     this.#check();
     const member = this.#core.groups.join(options);
     this.#members.add(member);
@@ -159,13 +153,18 @@ export class LocalConnection implements Broker {
     return this.#closing;
   }
 
+  /** Removes its members from their groups, as if their sessions had timed out. */
+  evictMembers(): void {
+    for (const member of [...this.#members]) this.#core.groups.evict(member.memberId);
+  }
+
   /**
    * Ends at once: members are removed (`onLost`) without a revocation; open transactions and unwritten
    * records are lost.
    */
   crash(): void {
     this.#closing ??= Promise.resolve();
-    for (const member of [...this.#members]) this.#core.groups.evict(member.memberId);
+    this.evictMembers();
     for (const writer of [...this.#writers]) writer.drop();
     for (const reader of [...this.#readers]) void reader.close();
   }
@@ -191,6 +190,11 @@ export class LocalBroker extends LocalConnection {
   constructor(core: LocalCore) {
     super(core);
     this.core = core;
+  }
+
+  /** The state that its connections share. */
+  get shared(): LocalCore {
+    return this.core;
   }
 
   /** Another connection to the same log: its `close` and `crash` end only what it created. */

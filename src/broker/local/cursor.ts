@@ -4,8 +4,8 @@ import type { BrokerRecord, PartitionOffset, RecordBatch } from '../port.js';
 import type { BatchHead, DecodeContext } from '../record-batch/context.js';
 import { decodeHead, peekLastOffset } from '../record-batch/decoder.js';
 import { BatchRecords } from '../record-batch/records.js';
-import { type Log, unknownLogPartition } from './log.js';
-import type { PartitionLog } from './partition-log.js';
+import { unknownLogPartition } from './log.js';
+import type { ReadableLog, ReadablePartition } from './readable-log.js';
 import { logCorrupt, type StoredBatch } from './storage.js';
 
 /** Maximum number of batches per fetch: 8 MiB with batches of 128 KiB. */
@@ -18,16 +18,18 @@ const MAX_FETCH = 64;
  * Batches come from the partition's tail while the reader keeps up; otherwise from the storage, `aheadBytes`
  * ahead of the position.
  */
-export class LogCursor {
+export class LogCursor<P extends ReadablePartition> {
   paused = false;
   readonly topic: string;
   readonly partition: number;
   /** The reader's position. */
   position: number;
-  readonly #log: Log;
+  readonly #log: ReadableLog<P>;
   // Separate from the cursor, because records with undecoded headers keep a reference to it.
   readonly #context: DecodeContext;
-  #partitionLog: PartitionLog | undefined;
+  #partitionLog: P | undefined;
+  /** Whether the partition is being looked up, or was since the last answer that there is none. */
+  #lookUp: Promise<void> | 'done' | undefined;
   /** The batch from which records are being taken. */
   #records: BatchRecords | undefined;
   /** Bytes of records taken since the last {@link prepare}. */
@@ -49,7 +51,7 @@ export class LogCursor {
   #closed = false;
 
   constructor(
-    log: Log,
+    log: ReadableLog<P>,
     at: PartitionOffset,
     readonly onAppend: () => void,
   ) {
@@ -91,6 +93,7 @@ export class LogCursor {
     if (this.hasDecoded) return true;
     if (this.#records?.failure) throw this.#records.failure;
     const partitionLog = this.#check();
+    if (partitionLog === undefined) return false;
     while (!this.hasDecoded && this.#decodedTo < partitionLog.state.next) {
       const batch = this.#next(partitionLog);
       if (!batch) break;
@@ -126,6 +129,7 @@ export class LogCursor {
    * has failed; never rejects.
    */
   fetch(aheadBytes: number): Promise<void> | undefined {
+    if (this.#lookUp instanceof Promise) return this.#lookUp;
     if (this.#fetching) return this.#fetching;
     const partitionLog = this.#partitionLog;
     if (
@@ -182,21 +186,38 @@ export class LogCursor {
 
   #attach(): void {
     const partitionLog = this.#log.find(this.topic, this.partition);
-    if (!partitionLog) return;
+    if (!partitionLog) {
+      if (this.#lookUp === undefined && this.#log.lookUp) this.#lookUp = this.#ask(this.#log.lookUp);
+      return;
+    }
     this.#partitionLog = partitionLog;
     this.#stopListening = partitionLog.listen(this.onAppend);
   }
 
-  #check(): PartitionLog {
+  /** Never rejects: an error is the result of the next {@link prepare}. */
+  async #ask(lookUp: (topic: string, partition: number) => Promise<void>): Promise<void> {
+    try {
+      await lookUp.call(this.#log, this.topic, this.partition);
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#lookUp = 'done';
+    if (!this.#closed) this.#attach();
+    this.onAppend();
+  }
+
+  /** Undefined while the partition is being looked up. */
+  #check(): P | undefined {
     if (!this.#partitionLog) this.#attach();
+    if (this.#lookUp instanceof Promise) return undefined;
+    this.#lookUp = undefined;
     const partitionLog = this.#partitionLog;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (!partitionLog && failure !== undefined) throw failure;
     if (!partitionLog || partitionLog.topic.deleted)
       throw unknownLogPartition(this.topic, this.partition, partitionLog ? undefined : this.#log.topic(this.topic));
-    if (this.#failure !== undefined) {
-      const failure = this.#failure;
-      this.#failure = undefined;
-      throw failure;
-    }
+    if (failure !== undefined) throw failure;
     const { earliest, next } = partitionLog.state;
     if (this.#ahead.length === 0 && (this.#decodedTo < earliest || this.#decodedTo > next)) {
       throw new StreamsError('OFFSET_OUT_OF_RANGE', {
@@ -210,7 +231,7 @@ export class LogCursor {
     return partitionLog;
   }
 
-  #next(partitionLog: PartitionLog): StoredBatch | undefined {
+  #next(partitionLog: P): StoredBatch | undefined {
     const fetched = this.#ahead.shift();
     if (fetched) {
       this.#aheadBytes -= fetched.bytes.length;
@@ -242,11 +263,17 @@ export class LogCursor {
     return head;
   }
 
-  async #fetch(partitionLog: PartitionLog, limit: number): Promise<void> {
+  async #fetch(partitionLog: P, limit: number): Promise<void> {
     const { storage } = this.#log;
     const from = this.#aheadTo ?? (await storage.floor(partitionLog, this.#decodedTo)) ?? this.#decodedTo;
     const batches = await storage.read(partitionLog, from, limit);
     if (this.#closed) return;
+    const [first] = batches;
+    // Retention has removed batches meanwhile: the next check reports it.
+    if (first && first.baseOffset > from && from < partitionLog.state.earliest) {
+      this.#aheadTo = undefined;
+      return;
+    }
     const last = batches.at(-1);
     if (!last) {
       // The storage has no batch here, although the log continues. Either its topic or retention removed it,

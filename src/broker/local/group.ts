@@ -1,8 +1,8 @@
 import { StreamsError } from '../../model/errors.js';
 import { instanceFenced } from '../instance-fenced.js';
-import type { GroupMember, MembershipOptions } from '../port.js';
+import type { GroupMember } from '../port.js';
 import type { Log } from './log.js';
-import { LocalMember, type MemberGroup } from './member.js';
+import { LocalMember, type LocalMemberOptions, type MemberGroup } from './member.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -40,7 +40,7 @@ export class Group implements MemberGroup {
     return this.#members.get(memberId);
   }
 
-  join(options: MembershipOptions): LocalMember {
+  join(options: LocalMemberOptions): LocalMember {
     const { instanceId } = options;
     const before = [...this.#members.values()].find((member) => member.options.instanceId === instanceId);
     if (before && instanceId !== undefined) this.#lose(before, instanceFenced(this.groupId, instanceId));
@@ -92,20 +92,24 @@ export class Group implements MemberGroup {
   }
 
   async #assign(): Promise<ReadonlyMap<string, Buffer> | undefined> {
-    const members: GroupMember[] = [];
-    for (const member of [...this.#members.values()]) {
-      try {
-        members.push({ memberId: member.memberId, metadata: member.options.metadata() });
-      } catch (error) {
-        this.#lose(member, asError(error));
-      }
-    }
+    const described = await Promise.all([...this.#members.values()].map((member) => this.#described(member)));
+    const members = described.filter((member) => member !== undefined);
     const leader = members[0] && this.#members.get(members[0].memberId);
     if (!leader) return undefined;
     try {
       return (await Promise.race([leader.options.assign(members), leader.removed])) ?? undefined;
     } catch (error) {
       this.#lose(leader, asError(error));
+      return undefined;
+    }
+  }
+
+  async #described(member: LocalMember): Promise<GroupMember | undefined> {
+    try {
+      const metadata = await Promise.race([member.options.metadata(), member.removed]);
+      return metadata ? { memberId: member.memberId, metadata } : undefined;
+    } catch (error) {
+      this.#lose(member, asError(error));
       return undefined;
     }
   }
@@ -146,7 +150,7 @@ export class Groups {
     });
   }
 
-  join(options: MembershipOptions): LocalMember {
+  join(options: LocalMemberOptions): LocalMember {
     let group = this.#groups.get(options.groupId);
     if (!group) {
       group = new Group(options.groupId, this.log);

@@ -7,17 +7,7 @@ import { CommittedOffsets, type ResolvedOffset } from './group-offsets.js';
 import { type PartitionLog, Tail, TopicLog } from './partition-log.js';
 import type { LogStorage, StoredBatch, StoredTopic } from './storage.js';
 import { checkTopic } from './topic-config.js';
-
-/** A finished batch that is to be appended. */
-export interface OutgoingBatch {
-  readonly log: PartitionLog;
-  /** The record batch; its base offset is set when it is written. */
-  readonly bytes: Buffer;
-  /** Zero-based sequence, per partition, of its first record among the writer's; 0 without `onResult`. */
-  readonly from: number;
-  readonly count: number;
-  readonly maxTimestamp: number;
-}
+import type { OutgoingBatch } from './writable-log.js';
 
 /**
  * The log itself: topics, partitions, committed offsets, and the queue for all their changes. One per broker,
@@ -101,9 +91,10 @@ export class Log {
     });
   }
 
-  /** Calls back with the names of topics that were created or deleted. */
-  watchTopics(callback: (topics: readonly string[]) => void): void {
+  /** Calls back with the names of topics that were created or deleted. The returned function ends that. */
+  watchTopics(callback: (topics: readonly string[]) => void): () => void {
     this.#watchers.add(callback);
+    return () => this.#watchers.delete(callback);
   }
 
   async createTopics(specs: readonly TopicSpec[], { validateOnly = false } = {}): Promise<void> {
@@ -255,7 +246,7 @@ export class Log {
 export function unknownLogPartition(
   topic: string,
   partition: number,
-  existing: { readonly stored: StoredTopic } | undefined,
+  existing: { readonly stored: Pick<StoredTopic, 'partitions'> } | undefined,
 ): StreamsError {
   return new StreamsError('TOPIC_UNKNOWN', {
     what: 'there is no such partition',

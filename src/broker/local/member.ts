@@ -2,6 +2,12 @@ import { StreamsError } from '../../model/errors.js';
 import type { Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
 import type { Log } from './log.js';
 
+/** The options of a member, which may be in another process: its metadata then takes a call. */
+export interface LocalMemberOptions extends Omit<MembershipOptions, 'metadata' | 'onAssigned'> {
+  readonly metadata: () => Buffer | Promise<Buffer>;
+  readonly onAssigned: (assignment: Buffer, generation: number) => Promise<void>;
+}
+
 /** What a member needs from its group. */
 export interface MemberGroup {
   readonly generation: number;
@@ -44,7 +50,7 @@ export class LocalMember implements Membership {
   constructor(
     readonly group: MemberGroup,
     readonly memberId: string,
-    readonly options: MembershipOptions,
+    readonly options: LocalMemberOptions,
   ) {
     // A member that fails before `joined` is awaited must not end the process.
     this.joined.catch(() => undefined);
@@ -141,7 +147,7 @@ export class LocalMember implements Membership {
     if (this.gone || this.#leaving) return;
     this.generation = generation;
     this.#state = 'active';
-    this.#assigning = Promise.race([call(() => this.options.onAssigned(assignment)), this.removed]);
+    this.#assigning = Promise.race([call(() => this.options.onAssigned(assignment, generation)), this.removed]);
     try {
       await this.#assigning;
     } finally {

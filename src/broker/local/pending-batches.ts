@@ -2,8 +2,8 @@ import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { type ProducerRecord, partitionKey, type TopicPartition, type WriterOptions } from '../port.js';
 import { RecordBatchEncoder, sizeAlone } from '../record-batch/encoder.js';
-import { type Log, type OutgoingBatch, unknownLogPartition } from './log.js';
-import type { PartitionLog } from './partition-log.js';
+import { unknownLogPartition } from './log.js';
+import type { OutgoingBatch, WritableLog, WritablePartition } from './writable-log.js';
 
 /**
  * A batch is closed at this size: about 1,000 records of 100 bytes, so that the log has one entry per
@@ -48,20 +48,20 @@ export const notTaken = (at: TopicPartition, count: number, cause: unknown): Str
  * with such records. Copies the bytes of each record at once. A record that cannot be appended is left out
  * and reported to `onRefused` if it has an origin, else added to `failures`.
  */
-export class PendingBatches {
-  readonly #encoders = new Map<PartitionLog, RecordBatchEncoder>();
+export class PendingBatches<P extends WritablePartition> {
+  readonly #encoders = new Map<P, RecordBatchEncoder>();
   /** Full batches, in order per partition. */
-  #full: OutgoingBatch[] = [];
+  #full: OutgoingBatch<P>[] = [];
   #bytes = 0;
   /**
    * With `onResult`: how many records each partition was given, and the number of the first record of its
    * unfinished batch.
    */
   readonly #given = new Map<string, number>();
-  readonly #begun = new Map<PartitionLog, number>();
+  readonly #begun = new Map<P, number>();
 
   constructor(
-    readonly log: Log,
+    readonly log: WritableLog<P>,
     readonly clock: Pick<Clock, 'now'>,
     readonly failures: Failures,
     readonly tell?: WriterOptions['onResult'],
@@ -74,7 +74,7 @@ export class PendingBatches {
   }
 
   add(records: readonly ProducerRecord[]): void {
-    let log: PartitionLog | undefined;
+    let log: P | undefined;
     let encoder: RecordBatchEncoder | undefined;
     for (let i = 0; i < records.length; i++) {
       const record = records[i] as ProducerRecord;
@@ -105,8 +105,16 @@ export class PendingBatches {
     }
   }
 
+  /** Adds finished batches, of a writer in another process that has checked their records. */
+  addFull(batches: readonly OutgoingBatch<P>[]): void {
+    for (const batch of batches) {
+      this.#full.push(batch);
+      this.#bytes += batch.bytes.length;
+    }
+  }
+
   /** Removes and returns the full batches. */
-  takeFull(): readonly OutgoingBatch[] {
+  takeFull(): readonly OutgoingBatch<P>[] {
     const full = this.#full;
     this.#full = [];
     this.#bytes = 0;
@@ -114,7 +122,7 @@ export class PendingBatches {
   }
 
   /** Removes and returns all batches, full or not. */
-  takeAll(): readonly OutgoingBatch[] {
+  takeAll(): readonly OutgoingBatch<P>[] {
     for (const [log, encoder] of this.#encoders) if (encoder.count > 0) this.#close(log, encoder);
     // An application has one writer per task. If each kept an encoder for every partition it ever wrote to,
     // there would be tasks times partitions.
@@ -127,7 +135,7 @@ export class PendingBatches {
     this.takeFull();
   }
 
-  #encoderOf(log: PartitionLog): RecordBatchEncoder {
+  #encoderOf(log: P): RecordBatchEncoder {
     let encoder = this.#encoders.get(log);
     if (!encoder) {
       encoder = new RecordBatchEncoder();
@@ -144,7 +152,7 @@ export class PendingBatches {
     return at;
   }
 
-  #refuse(record: ProducerRecord, cause: unknown, log?: PartitionLog, encoder?: RecordBatchEncoder): void {
+  #refuse(record: ProducerRecord, cause: unknown, log?: P, encoder?: RecordBatchEncoder): void {
     const { topic, partition, origin } = record;
     // Without a log, the record is not the cause.
     if (log && origin !== undefined && this.onRefused)
@@ -156,7 +164,7 @@ export class PendingBatches {
     this.tell({ topic, partition, from: this.#give(record), count: 1, error: notTaken(record, 1, cause) });
   }
 
-  #close(log: PartitionLog, encoder: RecordBatchEncoder): void {
+  #close(log: P, encoder: RecordBatchEncoder): void {
     const { count, maxTimestamp } = encoder;
     const bytes = encoder.finish();
     this.#full.push({ log, bytes, from: this.#begun.get(log) ?? 0, count, maxTimestamp });
@@ -164,7 +172,7 @@ export class PendingBatches {
   }
 }
 
-function refuse(record: ProducerRecord, log: PartitionLog, clock: Pick<Clock, 'now'>): StreamsError | undefined {
+function refuse(record: ProducerRecord, log: WritablePartition, clock: Pick<Clock, 'now'>): StreamsError | undefined {
   const { settings } = log.topic;
   const { key, value, headers } = record;
   // Only records that are nearly as large as the topic allows need to be measured.

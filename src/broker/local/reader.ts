@@ -4,7 +4,7 @@ import { takeFairly } from '../fair-shares.js';
 import type { PartitionOffset, PollOptions, Reader, RecordBatch, TopicPartition } from '../port.js';
 import { closedBroker } from './commit-queue.js';
 import { LogCursor } from './cursor.js';
-import type { Log } from './log.js';
+import type { ReadableLog, ReadablePartition } from './readable-log.js';
 
 /** Read ahead of the position, per partition: eight batches. */
 const AHEAD_BYTES = 1024 * 1024;
@@ -20,15 +20,15 @@ const TOTAL_AHEAD_BYTES = 64 * 1024 * 1024;
  * least one batch per partition). The returned records, which are views of the batches, come on top. Errors:
  * see {@link Reader.poll}.
  */
-export class LocalReader implements Reader {
+export class LocalReader<P extends ReadablePartition = ReadablePartition> implements Reader {
   readonly #clock: Clock;
-  readonly #onClose: (reader: LocalReader) => void;
-  readonly #cursors: CursorSet<LogCursor>;
+  readonly #onClose: (reader: Reader) => void;
+  readonly #cursors: CursorSet<LogCursor<P>>;
   #turn = 0;
   #woken = false;
   #closed = false;
 
-  constructor(log: Log, clock: Clock, onClose: (reader: LocalReader) => void) {
+  constructor(log: ReadableLog<P>, clock: Clock, onClose: (reader: Reader) => void) {
     this.#clock = clock;
     this.#onClose = onClose;
     this.#cursors = new CursorSet({

@@ -83,6 +83,9 @@ async function trim(
       state.bytes -= bytes;
       state.dirtyBytes = Math.min(state.dirtyBytes, state.bytes);
     },
-    apply: () => log.tail.clear(partition),
+    apply: () => {
+      log.tail.clear(partition);
+      partition.notify();
+    },
   });
 }

@@ -1,13 +1,14 @@
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
-import type { Membership, PartitionOffset, ProducerRecord, WriteResult, Writer, WriterOptions } from '../port.js';
+import type { PartitionOffset, ProducerRecord, WriteResult, Writer, WriterOptions } from '../port.js';
 import { closedBroker, type LogChange } from './commit-queue.js';
 import type { Groups, MemberGeneration } from './group.js';
 import type { ResolvedOffset } from './group-offsets.js';
-import { type Log, type OutgoingBatch, unknownLogPartition } from './log.js';
+import { type Log, unknownLogPartition } from './log.js';
 import type { PartitionLog } from './partition-log.js';
 import { Failures, notTaken, PendingBatches } from './pending-batches.js';
 import type { StoredBatch } from './storage.js';
+import type { OutgoingBatch } from './writable-log.js';
 
 /** Bytes that a writer buffers before its caller has to wait: about sixty batches. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
@@ -53,7 +54,7 @@ export class LocalWriter implements Writer {
   readonly #ids: TransactionalIds;
   readonly #transactionalId: string | undefined;
   readonly #failures = new Failures();
-  readonly #outbox: PendingBatches;
+  readonly #outbox: PendingBatches<PartitionLog>;
   readonly #acknowledged = new Map<PartitionLog, number>();
   readonly #pending = new Set<Promise<void>>();
   #unwritten = 0;
@@ -84,6 +85,18 @@ export class LocalWriter implements Writer {
     return this.#unwritten > MAX_UNWRITTEN_BYTES ? this.#room() : undefined;
   }
 
+  /**
+   * Writes finished batches of a writer in another process. Outside a transaction it resolves when they are written;
+   * {@link flush} reports what failed. In a transaction they wait for `commit`.
+   */
+  async append(batches: readonly OutgoingBatch[]): Promise<void> {
+    this.#check();
+    this.#outbox.addFull(batches);
+    if (this.#transaction) return;
+    this.#send(this.#outbox.takeFull(), false);
+    await Promise.allSettled(this.#pending);
+  }
+
   async flush(): Promise<void> {
     this.#check();
     if (!this.#transaction) {
@@ -110,7 +123,7 @@ export class LocalWriter implements Writer {
     this.#transaction = { offsets: [] };
   }
 
-  async sendOffsets(membership: Membership, offsets: readonly PartitionOffset[]): Promise<void> {
+  async sendOffsets(membership: MemberGeneration, offsets: readonly PartitionOffset[]): Promise<void> {
     this.#check();
     if (!this.#transaction) throw misused('offsets outside a transaction', 'begin() before them');
     const { groupId, memberId, generation } = membership;
@@ -275,7 +288,7 @@ function gone(batch: OutgoingBatch): StreamsError | undefined {
   return topic.deleted ? unknownLogPartition(topic.name, partition, undefined) : undefined;
 }
 
-function misused(saw: string, expected: string): StreamsError {
+export function misused(saw: string, expected: string): StreamsError {
   return new StreamsError('TRANSACTION_INVALID', {
     what: 'the writer was used out of order',
     saw,
