@@ -44,6 +44,8 @@ export class Peer {
   readonly #handler: Handler;
   readonly #waiting = new Map<number, Waiting>();
   readonly #reader = new MessageReader();
+  /** Messages that have arrived: a sign of life. */
+  received = 0;
   #next = 1;
   #error: Error | undefined;
   #end!: () => void;
@@ -82,6 +84,17 @@ export class Peer {
     if (!this.#socket.destroyed) this.#send({ head: ['tell', 0, method, input], parts });
   }
 
+  /** Calls whose answers have not arrived. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves when the other side has read what was sent; undefined if little is left. */
+  drained(): Promise<unknown> | undefined {
+    if (!this.#socket.writableNeedDrain) return undefined;
+    return Promise.race([new Promise((resolve) => this.#socket.once('drain', resolve)), this.closed]);
+  }
+
   /** Ends the connection after everything that was sent. Resolves when it has ended. */
   async end(): Promise<void> {
     this.#socket.end();
@@ -102,7 +115,10 @@ export class Peer {
 
   #receive(chunk: Buffer): void {
     try {
-      for (const { head, parts } of this.#reader.push(chunk)) this.#take(head as Head, parts);
+      for (const { head, parts } of this.#reader.push(chunk)) {
+        this.received++;
+        this.#take(head as Head, parts);
+      }
     } catch (error) {
       this.destroy(error as Error);
     }

@@ -1,4 +1,5 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
+import { openSharedBroker } from '../broker/shared/shared-broker.js';
 import type { KafkaOptions } from '../broker/kafkajs/login/options.js';
 import type { Broker } from '../broker/port.js';
 import { StreamsError } from '../model/errors.js';
@@ -13,6 +14,11 @@ export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   /**
+   * `false`: the embedded broker is for this process alone, and others get STATE_LOCKED. Default: other processes of
+   * the machine use it over a socket in its directory. Only for `embedded:` addresses.
+   */
+  readonly shared?: boolean;
+  /**
    * How to connect to Kafka; only for `kafka:` addresses. `kafkaOptionsFromEnv(process.env)` reads these
    * options from a file and the environment.
    */
@@ -25,7 +31,7 @@ interface Scheme {
   open(
     address: string,
     ports: { readonly clock: Clock; readonly logger?: Logger },
-    kafka: KafkaOptions,
+    options: { readonly kafka: KafkaOptions; readonly shared: boolean },
   ): Promise<Broker>;
 }
 
@@ -33,11 +39,14 @@ interface Scheme {
 const SCHEMES: Readonly<Record<string, Scheme>> = {
   embedded: {
     form: 'embedded:DIRECTORY',
-    open: (directory, ports) => openEmbeddedBroker({ directory, openDatabase: openRocksDatabase, ...ports }),
+    open: (directory, ports, { shared }) => {
+      const options = { directory, openDatabase: openRocksDatabase, ...ports };
+      return shared ? openSharedBroker({ ...options, pid: process.pid }) : openEmbeddedBroker(options);
+    },
   },
   kafka: {
     form: 'kafka://HOST:PORT,HOST:PORT',
-    open: async (address, ports, kafka) => {
+    open: async (address, ports, { kafka }) => {
       const brokers = bootstrapOf(address);
       // Loading it takes a tenth of a second, so it is loaded only for Kafka.
       const { openKafkaBroker } = await import('../broker/kafkajs/broker.js');
@@ -80,11 +89,13 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 }
 
 /**
- * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for this process only: no
- * installation, durable, exactly once. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka`
+ * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for the processes of this machine:
+ * no installation, durable, exactly once. The first process that opens it serves the others; when it ends, another one
+ * takes over. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka`
  * options the connection has no TLS and no login.
  *
- * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open), STATE_IO,
+ * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open and does not serve it),
+ * STATE_MISMATCH (it serves another version), STATE_IO,
  * STATE_CORRUPT, CONFIG_INVALID (which lists all problems with the options), BROKER_UNAVAILABLE,
  * BROKER_UNAUTHENTICATED. Close the broker after the applications that use it.
  *
@@ -95,15 +106,19 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
  * });
  * ```
  */
-export async function openBroker(url: string, { kafka, ...ports }: OpenBrokerOptions = {}): Promise<Broker> {
+export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
+  const { kafka, shared, ...ports } = options;
   const { scheme, address } = checkBrokerUrl(url);
-  if (kafka !== undefined && scheme !== 'kafka') {
-    throw new StreamsError('CONFIG_INVALID', {
-      what: 'cannot use the option kafka',
-      saw: `the address ${show(withoutLogin(url))}`,
-      expected: 'kafka://HOST:PORT',
-      action: 'Leave the option out, or correct the address.',
-    });
-  }
-  return (ownOf(SCHEMES, scheme) as Scheme).open(address, { clock: systemClock, ...ports }, kafka ?? {});
+  if (shared !== undefined && scheme !== 'embedded') throw misplaced('shared', url, 'embedded:DIRECTORY');
+  if (kafka !== undefined && scheme !== 'kafka') throw misplaced('kafka', url, 'kafka://HOST:PORT');
+  const { open } = ownOf(SCHEMES, scheme) as Scheme;
+  return open(address, { clock: systemClock, ...ports }, { kafka: kafka ?? {}, shared: shared ?? true });
 }
+
+const misplaced = (option: keyof OpenBrokerOptions, url: string, expected: string): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: `cannot use the option ${option}`,
+    saw: `the address ${show(withoutLogin(url))}`,
+    expected,
+    action: 'Leave the option out, or correct the address.',
+  });

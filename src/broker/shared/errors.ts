@@ -23,14 +23,14 @@ export const serverGone = (code: 'GROUP_FENCED' | 'PRODUCER_FENCED', directory: 
     action: 'Drop what is not committed, and join or open it again.',
   });
 
-/** A member that leaves, or has left. */
-export const givenUp = (groupId: string): StreamsError =>
+/** A member that has left its group, or was removed. */
+export const memberGone = (groupId: string): StreamsError =>
   new StreamsError('GROUP_FENCED', {
-    what: 'cannot join',
+    what: 'cannot act for the group',
     at: `group ${groupId}`,
-    saw: 'the member leaving',
-    expected: 'a member that stays',
-    action: 'Join again.',
+    saw: 'a member that is not in it any more',
+    expected: 'a current member',
+    action: 'Drop what is not committed and join again.',
   });
 
 /** Processes of different versions share the directory. */

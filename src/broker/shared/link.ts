@@ -4,10 +4,14 @@ import { type Answer, ConnectionLost, type Handler, Peer } from '../../net/peer.
 import { notServed } from './errors.js';
 import { type ClientCalls, PROTOCOL, SOCKET } from './protocol.js';
 
-/** How long a process is waited for that has the directory open and does not serve it yet. */
-const WAIT_MS = 30_000;
+/** How long a process is waited for that has the directory open, and does not serve it or does not answer. */
+const WAIT_MS = 20_000;
+/** After this time the log says what is waited for. */
+const TELL_MS = 1_000;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
+/** How often a process is heard of that waits for answers. */
+const BEAT_MS = 4_000;
 
 export interface LinkOptions {
   readonly directory: string;
@@ -28,6 +32,11 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #lost = new Set<() => void>();
   #peer: Promise<Peer> | undefined;
+  /** The same while it is connected. */
+  #live: Peer | undefined;
+  #cancelBeat: (() => void) | undefined;
+  /** The interval that members need; undefined if there are none. */
+  #membersBeatMs: number | undefined;
   #closed = false;
 
   constructor(options: LinkOptions) {
@@ -54,7 +63,9 @@ export class Link {
     parts: readonly Buffer[] = [],
   ): Promise<Required<Answer> & { readonly value: ClientCalls[M]['value'] }> {
     const peer = await this.connected();
-    return (await peer.call(method, input, parts)) as Required<Answer> & { readonly value: ClientCalls[M]['value'] };
+    const answer = peer.call(method, input, parts);
+    this.#beatSoon(peer);
+    return (await answer) as Required<Answer> & { readonly value: ClientCalls[M]['value'] };
   }
 
   /** A call that changes nothing: it is made again with the next process. */
@@ -71,6 +82,19 @@ export class Link {
     }
   }
 
+  /** Tells the serving process something, if there is a connection. */
+  tell<M extends keyof ClientCalls>(method: M, input: ClientCalls[M]['input']): void {
+    this.#live?.tell(method, input);
+  }
+
+  /** From now on, the serving process hears of this one as often; undefined: only while it waits for answers. */
+  set membersBeatMs(ms: number | undefined) {
+    this.#membersBeatMs = ms;
+    this.#cancelBeat?.();
+    this.#cancelBeat = undefined;
+    if (this.#live) this.#beatSoon(this.#live);
+  }
+
   /** Ends the connection after everything that was sent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -84,11 +108,37 @@ export class Link {
     (await this.#peer?.catch(() => undefined))?.destroy();
   }
 
+  /**
+   * While answers are waited for, or members need it, the other process hears of this one. If it says nothing itself
+   * for as long as a connection may take, it hangs, and the connection ends.
+   */
+  #beatSoon(peer: Peer): void {
+    if (this.#cancelBeat || (peer.waiting === 0 && this.#membersBeatMs === undefined)) return;
+    let heard = peer.received;
+    let silentMs = 0;
+    const ms = Math.min(this.#membersBeatMs ?? BEAT_MS, BEAT_MS);
+    const beat = (): void => {
+      this.#cancelBeat = undefined;
+      silentMs = peer.received === heard ? silentMs + ms : 0;
+      heard = peer.received;
+      if (silentMs >= WAIT_MS) peer.destroy();
+      else if (peer.waiting > 0 || this.#membersBeatMs !== undefined) {
+        void peer.call('alive').catch(() => undefined);
+        this.#cancelBeat = this.#options.clock.after(ms, beat);
+      }
+    };
+    this.#cancelBeat = this.#options.clock.after(ms, beat);
+  }
+
   async #connect(): Promise<Peer> {
     try {
       const peer = await this.#find();
+      this.#live = peer;
       void peer.closed.then(() => {
         this.#peer = undefined;
+        this.#live = undefined;
+        this.#cancelBeat?.();
+        this.#cancelBeat = undefined;
         for (const callback of [...this.#lost]) callback();
       });
       return peer;
@@ -102,10 +152,12 @@ export class Link {
     const { directory, clock, logger, takeOver, handler, pid } = this.#options;
     const began = clock.monotonic();
     let pause = FIRST_PAUSE_MS;
+    let told = false;
     for (;;) {
       const socket = await connectLocally(await localSocketPath(directory, SOCKET));
       if (socket) {
         const peer = new Peer(socket, handler);
+        const cancel = clock.after(WAIT_MS, () => peer.destroy());
         try {
           const { value } = await peer.call('hello', { protocol: PROTOCOL, pid });
           logger.debug({ directory, server: value }, 'uses the embedded broker that another process serves');
@@ -113,10 +165,17 @@ export class Link {
         } catch (error) {
           peer.destroy();
           if (!(error instanceof ConnectionLost)) throw error;
+        } finally {
+          cancel();
         }
       } else if (await takeOver()) continue;
       if (this.#closed) throw new ConnectionLost('the broker was closed');
-      if (clock.monotonic() - began > WAIT_MS) throw notServed(directory);
+      const waited = clock.monotonic() - began;
+      if (waited >= WAIT_MS) throw notServed(directory);
+      if (waited >= TELL_MS && !told) {
+        told = true;
+        logger.info({ directory }, 'waits for the process that has the embedded broker open');
+      }
       await sleep(clock, pause);
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }

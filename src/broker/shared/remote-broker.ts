@@ -54,7 +54,6 @@ export class RemoteBroker implements Broker {
   readonly #writersByNumber = new Map<number, RemoteWriter>();
   readonly #members = new Map<number, RemoteMember>();
   #nextMember = 1;
-  #cancelHeartbeat: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: RemoteBrokerOptions) {
@@ -105,10 +104,13 @@ export class RemoteBroker implements Broker {
     const member = new RemoteMember(number, options, {
       link: this.#link,
       directory: this.#options.directory,
-      onEnd: () => this.#members.delete(number),
+      onEnd: () => {
+        this.#members.delete(number);
+        this.#beat();
+      },
     });
     this.#members.set(number, member);
-    this.#beatSoon();
+    this.#beat();
     return member.join();
   }
 
@@ -121,7 +123,6 @@ export class RemoteBroker implements Broker {
     const results = await Promise.allSettled([...this.#members.values()].map((member) => member.leave()));
     results.push(...(await Promise.allSettled([...this.#writers].map((writer) => writer.close()))));
     await Promise.all([...this.#readers].map((reader) => reader.close()));
-    this.#cancelHeartbeat?.();
     this.#log.close();
     await this.#link.close();
     const failed = results.find((result) => result.status === 'rejected');
@@ -129,8 +130,10 @@ export class RemoteBroker implements Broker {
   }
 
   #makeAdmin(): Admin {
-    const call = async (name: keyof Admin, args: readonly unknown[]): Promise<unknown> => {
+    const call = async (name: keyof Admin, given: readonly unknown[]): Promise<unknown> => {
       this.#check();
+      // JSON has no undefined: arguments that are left out stay so.
+      const args = given.slice(0, given.findLastIndex((arg) => arg !== undefined) + 1);
       if (QUESTIONS.has(name)) return (await this.#link.ask('admin', { name, args })).value;
       try {
         return (await this.#link.call('admin', { name, args })).value;
@@ -175,15 +178,10 @@ export class RemoteBroker implements Broker {
     return {};
   }
 
-  /** Tells the serving process that this one is alive, while it has members. */
-  #beatSoon(): void {
+  /** The serving process must hear of this one as often as its members need. */
+  #beat(): void {
     const sessions = [...this.#members.values()].map(({ sessionMs }) => sessionMs);
-    if (this.#cancelHeartbeat || sessions.length === 0) return;
-    this.#cancelHeartbeat = this.#options.clock.after(Math.min(...sessions) / HEARTBEATS, () => {
-      this.#cancelHeartbeat = undefined;
-      void this.#link.call('alive', null).catch(() => undefined);
-      this.#beatSoon();
-    });
+    this.#link.membersBeatMs = sessions.length === 0 ? undefined : Math.min(...sessions) / HEARTBEATS;
   }
 
   #check(): void {

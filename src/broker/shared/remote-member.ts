@@ -1,6 +1,6 @@
 import { ConnectionLost } from '../../net/peer.js';
 import type { Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
-import { givenUp, outcomeUnknown, receivedProblem, serverGone } from './errors.js';
+import { memberGone, outcomeUnknown, receivedProblem, serverGone } from './errors.js';
 import type { Link } from './link.js';
 import type { Answers, JoinCall, ServerCalls } from './protocol.js';
 
@@ -23,8 +23,7 @@ export class RemoteMember implements Membership {
   readonly #directory: string;
   readonly #ended: () => void;
   readonly #stopListening: () => void;
-  /** Why it is no member any more. */
-  #gone: Error | undefined;
+  #gone = false;
   #joined = false;
   #leaving: Promise<void> | undefined;
 
@@ -57,10 +56,10 @@ export class RemoteMember implements Membership {
       ...(instanceId !== undefined && { instanceId }),
     };
     if (signal?.aborted) {
-      this.#end(givenUp(groupId));
-      throw givenUp(groupId);
+      this.#end();
+      throw memberGone(groupId);
     }
-    const giveUp = (): void => void this.#link.call('member.leave', { member: this.#number }).catch(() => undefined);
+    const giveUp = (): void => this.#link.tell('member.leave', { member: this.#number });
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       const { value } = await this.#link.call('member.join', call);
@@ -68,9 +67,8 @@ export class RemoteMember implements Membership {
       this.#joined = true;
       return this;
     } catch (error) {
-      const reason = error instanceof ConnectionLost ? serverGone('GROUP_FENCED', this.#directory) : (error as Error);
-      this.#end(reason);
-      throw reason;
+      this.#end();
+      throw error instanceof ConnectionLost ? serverGone('GROUP_FENCED', this.#directory) : error;
     } finally {
       signal?.removeEventListener('abort', giveUp);
     }
@@ -114,24 +112,24 @@ export class RemoteMember implements Membership {
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
     } finally {
-      this.#end(givenUp(this.groupId));
+      this.#end();
     }
   }
 
   #lose(error: Error): void {
     if (this.#gone) return;
-    this.#end(error);
+    this.#end();
     if (!this.#leaving) this.#options.onLost(error);
   }
 
-  #end(reason: Error): void {
-    this.#gone = reason;
+  #end(): void {
+    this.#gone = true;
     this.#stopListening();
     this.#ended();
   }
 
   #check(): void {
-    if (this.#gone) throw this.#gone;
+    if (this.#gone) throw memberGone(this.groupId);
   }
 
   #known<T>(call: Promise<T>): Promise<T> {

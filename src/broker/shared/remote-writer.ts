@@ -58,6 +58,7 @@ export class RemoteWriter implements Writer {
   #unacknowledged = 0;
   #unsynced = false;
   #inTransaction = false;
+  #wasOpen = false;
   #fenced = false;
   #closed = false;
 
@@ -260,11 +261,12 @@ export class RemoteWriter implements Writer {
     const peer = await link.connected();
     const { value } = await peer.call('writer.open', transactionalId === undefined ? {} : { transactionalId });
     onOpen(value as number, this);
+    this.#wasOpen = true;
     return { peer, writer: value as number };
   }
 
   #lost(): void {
-    if (this.#opened && this.#options.transactionalId !== undefined) this.#fenced = true;
+    if (this.#wasOpen && this.#options.transactionalId !== undefined) this.#fenced = true;
     this.#opened = undefined;
   }
 

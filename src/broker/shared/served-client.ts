@@ -43,7 +43,11 @@ export class ServedClient {
     this.#heard = clock.monotonic();
     const tell = <M extends keyof ServerCalls>(method: M, input: ServerCalls[M]['input']): void =>
       peer.tell(method, input);
-    this.#log = new ServedLog(core.log, (moved) => tell('moved', moved));
+    this.#log = new ServedLog(
+      core.log,
+      (moved) => tell('moved', moved),
+      () => peer.drained(),
+    );
     this.#members = new ServedMembers(connection, peer);
     this.#stopWatching = core.log.watchTopics((names) => tell('topics', names));
     this.#answers = {

@@ -19,13 +19,22 @@ interface ReadAnswer {
 export class ServedLog {
   readonly #log: Log;
   readonly #told: (moved: readonly PartitionSeen[]) => void;
+  readonly #drained: () => Promise<unknown> | undefined;
   readonly #watched = new Map<string, () => void>();
   readonly #moved = new Map<string, TopicPartition>();
 
-  /** @param told Called with partitions that have moved. */
-  constructor(log: Log, told: (moved: readonly PartitionSeen[]) => void) {
+  /**
+   * @param told Called with partitions that have moved.
+   * @param drained Resolves when the client has read what it was sent: one that is stopped is told no more.
+   */
+  constructor(
+    log: Log,
+    told: (moved: readonly PartitionSeen[]) => void,
+    drained: () => Promise<unknown> | undefined,
+  ) {
     this.#log = log;
     this.#told = told;
+    this.#drained = drained;
   }
 
   /** Watches a partition, and returns how far it goes. */
@@ -106,11 +115,13 @@ export class ServedLog {
   }
 
   #move(key: string, at: TopicPartition): void {
-    if (this.#moved.size === 0) queueMicrotask(() => this.#tell());
+    if (this.#moved.size === 0) queueMicrotask(() => void this.#tell());
     this.#moved.set(key, at);
   }
 
-  #tell(): void {
+  async #tell(): Promise<void> {
+    const draining = this.#drained();
+    if (draining) await draining;
     const moved = [...this.#moved.values()].map((at) => this.#seen(at));
     this.#moved.clear();
     if (moved.length > 0) this.#told(moved);

@@ -123,7 +123,7 @@ export class WatchedLog implements ReadableLog<WatchedPartition> {
       const key = partitionKey(at.topic, at.partition);
       if (this.#partitions.get(key) !== partition) return;
       this.#partitions.delete(key);
-      void this.#link.call('unwatch', at).catch(() => undefined);
+      this.#link.tell('unwatch', at);
     });
   }
 

@@ -34,6 +34,7 @@ export class Task {
   readonly #commits = new CommitTurns();
   /** Stops a restore when the task is closed. */
   readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
 
   private constructor(options: TaskOptions) {
     this.#options = options;
@@ -232,9 +233,13 @@ export class Task {
     if (this.#phase.now === 'running') this.#parts.intake.wakeup();
   }
 
-  /** Releases everything without a commit. Further calls do nothing. */
-  async close(): Promise<void> {
-    if (this.#phase.now === 'closed') return;
+  /** Releases everything without a commit. Further calls wait for the first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#phase.enter('closed', this.id);
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);

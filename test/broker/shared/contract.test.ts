@@ -1,9 +1,8 @@
-import { SharedBroker } from '#src/broker/shared/shared-broker.js';
-import { systemClock } from '#src/runtime/config/system.js';
-import { openRocksDatabase } from '#src/state/database/rocksdb.js';
-import { brokerContract } from './contract.js';
-import type { BrokerFactory } from './contract.support.js';
-import { removeDirectory, temporaryDirectory } from './local.support.js';
+import type { SharedBroker } from '#src/broker/shared/shared-broker.js';
+import { brokerContract } from '../contract.js';
+import type { BrokerFactory } from '../contract.support.js';
+import { removeDirectory, temporaryDirectory } from '../local.support.js';
+import { openShared } from './support.js';
 
 /** A broker that another connection of this process serves: every call goes over the socket. */
 const servedFactory: BrokerFactory = {
@@ -12,13 +11,11 @@ const servedFactory: BrokerFactory = {
   durable: true,
   start: async () => {
     const directory = await temporaryDirectory();
-    const open = (): Promise<SharedBroker> =>
-      new SharedBroker({ directory, openDatabase: openRocksDatabase, clock: systemClock, pid: process.pid }).open();
-    let server = await open();
+    let server = await openShared(directory);
     const clients: SharedBroker[] = [];
     return {
       open: async () => {
-        const client = await open();
+        const client = await openShared(directory);
         clients.push(client);
         return client;
       },
@@ -26,7 +23,7 @@ const servedFactory: BrokerFactory = {
       restart: async () => {
         for (const client of clients.splice(0)) await client.close();
         await server.close();
-        server = await open();
+        server = await openShared(directory);
       },
       stop: async () => {
         for (const client of clients) await client.close();
