@@ -21,7 +21,7 @@ const FOLDERS = {
   },
   broker: { may: ['model', 'net'], why: 'An adapter moves bytes; keys, values, stores and tasks are above it.' },
   runtime: {
-    may: ['model', 'serdes', 'graph', 'state', 'broker', 'dsl'],
+    may: ['model', 'files', 'net', 'serdes', 'graph', 'state', 'broker', 'dsl'],
     why: 'The engine runs a graph against a port. Tools, drivers and the command line use it, not the other way round.',
   },
   testing: {
@@ -165,6 +165,10 @@ const WINGS = {
     task: {
       may: ['config', 'topics', 'align', 'poll', 'send', 'batch', 'restore', 'commit', 'globals'],
       why: 'One sub-topology on one partition puts the four steps together. It does not know who runs it.',
+    },
+    control: {
+      may: ['engine'],
+      why: 'How other processes look into an application. They read databases and progress, and no task.',
     },
     engine: {
       may: ['config', 'topics', 'group', 'offsets', 'align', 'poll', 'globals', 'task'],

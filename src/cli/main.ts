@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   validate: async () => (await import('./commands/validate.js')).addValidate,
   produce: async () => (await import('./commands/produce.js')).addProduce,
   consume: async () => (await import('./commands/consume.js')).addConsume,
+  progress: async () => (await import('./commands/progress.js')).addProgress,
+  stop: async () => (await import('./commands/stop.js')).addStop,
   state: async () => (await import('./commands/state/state.js')).addState,
   replay: async () => (await import('./commands/replay.js')).addReplay,
   history: async () => (await import('./commands/history.js')).addHistory,

@@ -71,7 +71,7 @@ export class Peer {
 
   /** Calls the other side. Rejects with its error, or with {@link ConnectionLost}. */
   call(method: string, input: unknown = null, parts: readonly Buffer[] = []): Promise<Required<Answer>> {
-    if (this.#socket.destroyed) return Promise.reject(this.#lostError());
+    if (!this.#socket.writable) return Promise.reject(this.#lostError());
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -81,7 +81,7 @@ export class Peer {
 
   /** Calls the other side without an answer. Does nothing once the connection has ended. */
   tell(method: string, input: unknown = null, parts: readonly Buffer[] = []): void {
-    if (!this.#socket.destroyed) this.#send({ head: ['tell', 0, method, input], parts });
+    if (this.#socket.writable) this.#send({ head: ['tell', 0, method, input], parts });
   }
 
   /** Calls whose answers have not arrived. */
@@ -143,7 +143,7 @@ export class Peer {
     } catch (error) {
       message = { head: ['error', id, sent(error)], parts: [] };
     }
-    if (id > 0 && !this.#socket.destroyed) this.#send(message);
+    if (id > 0 && this.#socket.writable) this.#send(message);
   }
 
   #lost(): void {

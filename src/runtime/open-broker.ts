@@ -1,7 +1,7 @@
 import { openEmbeddedBroker } from '../broker/embedded/broker.js';
-import { openSharedBroker } from '../broker/shared/shared-broker.js';
 import type { KafkaOptions } from '../broker/kafkajs/login/options.js';
 import type { Broker } from '../broker/port.js';
+import { openSharedBroker } from '../broker/shared/shared-broker.js';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import type { Clock, Logger } from '../model/ports.js';

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import type { Broker } from '../broker/port.js';
 import type { Topology } from '../dsl/contract/processor.js';
+import { describeText } from '../graph/describe-text.js';
 import type { OpenDatabase } from '../model/database.js';
 import type { Clock, Logger } from '../model/ports.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
@@ -13,6 +15,8 @@ import {
   resolveConfig,
 } from './config/config.js';
 import { systemClock } from './config/system.js';
+import { openControl } from './control/open-control.js';
+import { OpenDatabases } from './control/open-databases.js';
 import { Engine } from './engine/engine.js';
 import type { Progress } from './engine/progress.js';
 import { type StoreView, viewStore } from './store-view.js';
@@ -34,6 +38,11 @@ export interface StartOptions extends EngineOptions {
    * function is called once, when a serde first needs it. Default: no registry.
    */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
+  /**
+   * `false`: no other process can look into the application. Default: the command line of this user can, over a socket
+   * in `<directory>/<application>`, as `millrace state`, `progress` and `stop` do. Only for stores on disk.
+   */
+  readonly control?: boolean;
   /** A bound for cached rows that several applications share; `cacheBytes` is then not used. */
   readonly cache?: CacheBudget;
   /**
@@ -108,10 +117,13 @@ export async function startConfigured(
   const { broker, stateDirectory, openDatabase = openRocksDatabase, clock = systemClock } = options;
   const cache = options.cache ?? (options.cacheBytes === undefined ? processCache : undefined);
   const { schemaRegistry } = options;
+  // A database in memory has no directory for a socket.
+  const isControlled = options.control !== false && options.openDatabase === undefined;
+  const databases = new OpenDatabases();
   const ports = {
     broker,
     clock,
-    openDatabase,
+    openDatabase: isControlled ? databases.noting(openDatabase) : openDatabase,
     stateDirectory,
     ...(cache && { cache }),
     ...(schemaRegistry && {
@@ -127,6 +139,18 @@ export async function startConfigured(
     stop: () => engine.stop(),
     abort: () => engine.abort(),
   });
-  const onStarting = (engine: Engine): void => options.onStarting?.(handle(engine));
+  const onStarting = (engine: Engine): void => {
+    if (isControlled) {
+      const { applicationId } = engine;
+      const of = {
+        ...handle(engine),
+        databases,
+        topology: topology.name,
+        describe: () => describeText(topology.graph),
+      };
+      void openControl(join(stateDirectory, applicationId), of, config.logger);
+    }
+    options.onStarting?.(handle(engine));
+  };
   return handle(await Engine.start(topology, config, ports, false, onStarting));
 }

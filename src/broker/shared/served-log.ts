@@ -27,11 +27,7 @@ export class ServedLog {
    * @param told Called with partitions that have moved.
    * @param drained Resolves when the client has read what it was sent: one that is stopped is told no more.
    */
-  constructor(
-    log: Log,
-    told: (moved: readonly PartitionSeen[]) => void,
-    drained: () => Promise<unknown> | undefined,
-  ) {
+  constructor(log: Log, told: (moved: readonly PartitionSeen[]) => void, drained: () => Promise<unknown> | undefined) {
     this.#log = log;
     this.#told = told;
     this.#drained = drained;

@@ -1,10 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Topology } from '../../dsl/contract/processor.js';
+import type { Database } from '../../model/database.js';
 import { StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import type { Clock } from '../../model/ports.js';
 import { versionOnDisk } from '../../runtime/config/application-version.js';
 import { noRegistry, SerdeBindings } from '../../runtime/config/serde-bindings.js';
+import { systemClock } from '../../runtime/config/system.js';
+import { type RunningProcess, runningProcesses } from '../../runtime/control/running-process.js';
 import { declaredNodes } from '../../runtime/topics/planned-tasks.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
 import { CacheBudget } from '../../state/cache/cache-budget.js';
@@ -28,23 +32,29 @@ export interface StateOnDiskOptions {
   readonly partition?: number | undefined;
   /** Where Avro serdes find schemas, as in `start`; nothing is ever registered. Default: no registry. */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>) | undefined;
+  readonly clock?: Clock | undefined;
 }
 
-/** One task's part of a store, or a whole global table, as the stopped application left it. */
+/** One task's part of a store, or a whole global table, as it is on the disk of this machine. */
 export interface StoreOnDisk extends PastStore {
+  /** The process that has it open and was asked; null if none has. */
+  readonly pid: number | null;
   /** Next offset of its changelog; null if nothing was logged. */
   readonly changelog: number | null;
 }
 
 /**
- * Reads the stores that a stopped application left on this machine, one task after the other: global tables
- * first, then tasks by sub-topology and partition. It needs no broker. Rows and identities stay unchanged.
+ * Reads the stores that an application has on this machine, one task after the other: global tables first, then
+ * tasks by sub-topology and partition. It needs no broker. Rows and identities stay unchanged.
+ *
+ * A task that is open in a running process is read through that process: its rows are those of the last commit that is
+ * on disk, at most a second old while the task catches up.
  *
  * A store can be used until the next one is requested: then the databases of its task are closed. Memory: a
  * cache of 1 MB, and what RocksDB keeps for one task.
  *
- * Errors: STORE_UNKNOWN for a store that the topology does not have. STATE_LOCKED while the application runs.
- * STATE_MISMATCH if there is no state, or if stores have other serdes.
+ * Errors: STORE_UNKNOWN for a store that the topology does not have. STATE_LOCKED if the application runs with
+ * `control: false`, or does not answer. STATE_MISMATCH if there is no state, or if stores have other serdes.
  *
  * ```ts no-run
  * for await (const store of stateOnDisk(shop, { stateDirectory: '.millrace/state', store: 'balances' }))
@@ -68,36 +78,46 @@ export async function* stateOnDisk(topology: Topology, options: StateOnDiskOptio
     ({ partition }) => partition === (wanted ?? partition),
   );
   if (places.length === 0) throw noState(join(root, prefix), wanted);
-  for (const { task, partition, names } of places) {
-    const specs = stores.filter(({ name }) => names.includes(name));
-    if (specs.length === 0) continue;
-    const state = await TaskState.open({
-      root,
-      applicationId: prefix,
-      taskId: task,
-      topology: topology.name,
-      stores: specs,
-      openDatabase: openRocksDatabase,
-      budget: new CacheBudget(CACHE_BYTES),
-      files: readOnlyFiles,
-    });
-    try {
-      const { sources, changelogs } = state.checkpoint;
-      for (const spec of specs) {
-        if (spec.name !== (only ?? spec.name)) continue;
-        const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
-        yield {
-          ...storePart(spec, state.cached(spec.name)),
-          task,
-          partition,
-          sources: read,
-          changelog: ownOf(changelogs, spec.name) ?? null,
-        };
+  const running = await runningProcesses(join(root, applicationId), options.clock ?? systemClock);
+  try {
+    for (const { task, partition, names } of places) {
+      const specs = stores.filter(({ name }) => names.includes(name));
+      if (specs.length === 0) continue;
+      const state = await TaskState.open({
+        root,
+        applicationId: prefix,
+        taskId: task,
+        topology: topology.name,
+        stores: specs,
+        openDatabase: (directory) => openedBy(running, directory) ?? openRocksDatabase(directory),
+        budget: new CacheBudget(CACHE_BYTES),
+        files: readOnlyFiles,
+      });
+      const pid = running.find(({ info }) => info.databases.includes(join(state.directory, 'db')))?.info.pid ?? null;
+      try {
+        const { sources, changelogs } = state.checkpoint;
+        for (const spec of specs) {
+          if (spec.name !== (only ?? spec.name)) continue;
+          const read = partition === null ? positionsOf(changelogs, spec.name) : sources;
+          const changelog = ownOf(changelogs, spec.name) ?? null;
+          yield { ...storePart(spec, state.cached(spec.name)), task, partition, pid, sources: read, changelog };
+        }
+      } finally {
+        await state.close();
       }
-    } finally {
-      await state.close();
     }
+  } finally {
+    for (const process of running) await process.close();
   }
+}
+
+/** A database that a running process has open, read through that process. */
+function openedBy(running: readonly RunningProcess[], directory: string): Promise<Database> | undefined {
+  for (const process of running) {
+    const database = process.database(directory);
+    if (database) return Promise.resolve(database);
+  }
+  return undefined;
 }
 
 /** A newly declared store has no rows here; its identity is written when the application runs. */
