@@ -217,6 +217,7 @@ const WINGS = {
     records: { may: ['terminal', 'load'], why: 'Lines of text to records, and back.' },
     options: { may: ['terminal', 'load', 'records'], why: 'Options that several commands share, checked once.' },
     schemas: { may: ['terminal', 'load', 'options'], why: 'Files of schemas against a registry.' },
+    config: { may: ['terminal', 'load'], why: 'Which options count: the command line, the environment, or a file.' },
     run: { may: ['terminal', 'load', 'records', 'options'], why: 'A running application, and what it shows.' },
     past: {
       may: ['terminal', 'load', 'records', 'options'],

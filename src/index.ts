@@ -57,6 +57,7 @@ export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/text/secret.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config/config.js';
+export { type ConfiguredApplication, defineConfig, type MillraceConfig, type MillraceSettings } from './define-config.js';
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';

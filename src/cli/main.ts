@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   consume: async () => (await import('./commands/consume.js')).addConsume,
   progress: async () => (await import('./commands/progress.js')).addProgress,
   stop: async () => (await import('./commands/stop.js')).addStop,
+  config: async () => (await import('./commands/config.js')).addConfig,
   state: async () => (await import('./commands/state/state.js')).addState,
   replay: async () => (await import('./commands/replay.js')).addReplay,
   history: async () => (await import('./commands/history.js')).addHistory,
@@ -52,6 +53,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       // Reported below, in the form of all errors.
       outputError: () => undefined,
     });
+  command.hook('preAction', async (_, action) => {
+    const { applySettings } = await import('./config/settings.js');
+    await applySettings(action as unknown as Command, io);
+  });
   const program: Program = {
     parent: command as unknown as Command,
     act: async (run) => {

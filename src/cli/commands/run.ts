@@ -1,7 +1,8 @@
-import { Option } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../options/broker-url.js';
 import { DEFAULT_STATE, duration, errorPolicies, inputFiles, several, size, wholeNumber } from '../options/options.js';
 import { SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { withOptions } from '../options/with-options.js';
 import { runTopology } from '../run/run-topology.js';
 import type { Program } from '../terminal/program.js';
 
@@ -38,10 +39,19 @@ Examples:
 
 /** `millrace run FILE`: runs a topology in this process. */
 export function addRun(program: Program): void {
-  program.parent
-    .command('run')
-    .description('run a topology')
-    .argument('<file>', 'the file that exports the topology')
+  withRunOptions(
+    program.parent
+      .command('run')
+      .description('run a topology')
+      .argument('<file>', 'the file that exports the topology, or the name of a configured application'),
+  )
+    .addHelpText('after', EXAMPLES)
+    .action((file, options) => program.act((io, { verbose }) => runTopology(file, { ...options, verbose }, io)));
+}
+
+/** Adds the options of `run`. */
+export const withRunOptions = withOptions((command: Command) =>
+  command
     .option('--app <id>', "names the application, its internal topics and its state (default: the topology's name)")
     .option('--broker <url>', 'the broker of the topics', brokerUrl, DEFAULT_BROKER)
     .option(...KAFKA_CONFIG)
@@ -103,7 +113,5 @@ export function addRun(program: Program): void {
     )
     .option('--fresh', 'with --shadow: first remove the remains of an earlier shadow')
     .option('--check', 'check for type errors first', true)
-    .option('--no-check', 'do not check types')
-    .addHelpText('after', EXAMPLES)
-    .action((file, options) => program.act((io, { verbose }) => runTopology(file, { ...options, verbose }, io)));
-}
+    .option('--no-check', 'do not check types'),
+);

@@ -1,10 +1,11 @@
-import { type Command, Option, type OptionValues } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { type Duration, durationMs } from '../../model/duration.js';
 import { show } from '../../model/text/show.js';
 import { type Moment, parseMoment, type SnapshotEvery } from '../../replay/index.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../options/broker-url.js';
 import { DEFAULT_STATE, errorPolicies, type Parse, size, wholeNumber } from '../options/options.js';
 import { SCHEMA_REGISTRY } from '../options/schema-registry.js';
+import { withOptions } from '../options/with-options.js';
 import { usage } from '../terminal/usage.js';
 import { APP, ON_ERROR, ON_ERROR_HELP } from './past.js';
 
@@ -42,21 +43,6 @@ export const pastMoment =
   (name: string): Parse<Moment> =>
   (text) =>
     parseMoment(text, name);
-
-/** The parsed options that a function adds to a command. */
-type Added<Add extends (command: Command) => unknown> =
-  ReturnType<Add> extends Command<[], infer Options, infer _Globals> ? Options : never;
-
-/**
- * Returns the command with more options. They are declared on a command without arguments: for a generic
- * command, the compiler would expand the type of each option for all possible cases, and never finish.
- */
-const withOptions =
-  <Add extends (command: Command) => unknown>(add: Add) =>
-  <Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
-    command: Command<Args, Options, Globals>,
-  ): Command<Args, Options & Added<Add>, Globals> =>
-    add(command as unknown as Command) as Command<Args, Options & Added<Add>, Globals>;
 
 const addHistory = (command: Command) =>
   command

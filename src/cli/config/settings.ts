@@ -1,0 +1,158 @@
+import { dirname, isAbsolute, resolve } from 'node:path';
+import type { Command, Option } from '@commander-js/extra-typings';
+import { isStreamsError, StreamsError } from '../../model/errors.js';
+import { show } from '../../model/text/show.js';
+import type { Io } from '../terminal/io.js';
+import { usage } from '../terminal/usage.js';
+import { type ConfigFile, findConfig } from './config-file.js';
+import type { ConfiguredApplication, MillraceSettings } from '../../define-config.js';
+
+/** Where the value of an option comes from, the strongest first. */
+export type Source = 'command line' | 'environment' | 'configuration' | 'default';
+
+export interface Setting {
+  /** As users write it: `--commit-every`. */
+  readonly option: string;
+  readonly value: unknown;
+  readonly source: Source;
+  /** The variable, or the file. */
+  readonly where?: string;
+}
+
+/** Variables of the environment: `--commit-every` is `MILLRACE_COMMIT_EVERY`. */
+export const variableOf = (name: string): string =>
+  `MILLRACE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
+/** Fields that are paths or addresses: relative ones are relative to the configuration. */
+const PATHS: ReadonlySet<string> = new Set(['kafkaConfig', 'state']);
+const ADDRESSES: ReadonlySet<string> = new Set(['broker', 'schemaRegistry']);
+
+/**
+ * Fills the options of a command that the command line leaves open: from the environment, else from the
+ * configuration, else with their defaults. A file that is the name of a configured application becomes its file.
+ *
+ * Errors: USAGE for a wrong value, which names the variable or the field. Those of {@link findConfig}.
+ */
+export async function applySettings(command: Command, io: Io): Promise<readonly Setting[]> {
+  const given = command.processedArgs as unknown[];
+  const [file] = given;
+  const named = typeof file === 'string' ? file : undefined;
+  const found = await findConfig(named === undefined ? io.cwd : dirname(resolve(io.cwd, named)));
+  const application = applicationOf(found, named, command.getOptionValue('app'), io.cwd);
+  if (found && application && named !== undefined) given[0] = resolve(found.directory, application.file);
+  const settings: Setting[] = [];
+  const seen = new Set<string>();
+  for (const option of command.options as readonly Option[]) {
+    const name = option.attributeName();
+    if (seen.has(name) || option.hidden) continue;
+    seen.add(name);
+    settings.push(apply(command, option, { io, found, application }));
+  }
+  return settings;
+}
+
+interface Context {
+  readonly io: Io;
+  readonly found: ConfigFile | undefined;
+  readonly application: ConfiguredApplication | undefined;
+}
+
+function apply(command: Command, option: Option, { io, found, application }: Context): Setting {
+  const name = option.attributeName();
+  const shown = option.long ?? option.flags;
+  const current = command.getOptionValue(name);
+  if (command.getOptionValueSource(name) === 'cli') return { option: shown, value: current, source: 'command line' };
+  // A properties file of Kafka says nothing of another broker. Its variable is read where Kafka is opened.
+  if (name === 'kafkaConfig' && !String(command.getOptionValue('broker')).startsWith('kafka:'))
+    return { option: shown, value: current, source: 'default' };
+  const variable = variableOf(name);
+  const text = io.env[variable];
+  if (text !== undefined && text !== '') {
+    const value = parsed(option, text.split(isList(option) ? ',' : /(?!)/), variable);
+    command.setOptionValueWithSource(name, value, 'env');
+    return { option: shown, value, source: 'environment', where: variable };
+  }
+  if (!found) return { option: shown, value: current, source: 'default' };
+  const configured = valueOf(found, application, name);
+  const where = found.path;
+  if (configured === undefined) {
+    const value = located(name, current, found.directory);
+    if (value !== current) command.setOptionValueWithSource(name, value, 'default');
+    return { option: shown, value, source: 'default' };
+  }
+  const value = parsed(option, textsOf(name, configured, found.directory), `${name} of ${where}`);
+  command.setOptionValueWithSource(name, value, 'config');
+  return { option: shown, value, source: 'configuration', where };
+}
+
+function valueOf(found: ConfigFile, application: ConfiguredApplication | undefined, name: string): unknown {
+  if (name === 'app') return application?.name;
+  const field = name as keyof MillraceSettings;
+  return application?.[field] ?? found.config[field];
+}
+
+/** The application that a command means: by `--app`, by its name in the place of the file, or by its file. */
+function applicationOf(
+  found: ConfigFile | undefined,
+  named: string | undefined,
+  app: unknown,
+  cwd: string,
+): ConfiguredApplication | undefined {
+  const all = found?.config.applications ?? [];
+  const path = named === undefined ? undefined : resolve(cwd, named);
+  return (
+    all.find(({ name }) => name === (app ?? named)) ??
+    all.find(({ file }) => app === undefined && resolve((found as ConfigFile).directory, file) === path)
+  );
+}
+
+/** The value as it would stand on the command line: several texts for an option that may be given several times. */
+function textsOf(name: string, value: unknown, directory: string): readonly string[] {
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).map(([step, policy]) => `${step}=${policyText(policy)}`);
+  return [String(located(name, value, directory))];
+}
+
+/** `{ retry: 3, backoff: '1s', then: 'skip' }` → `retry:3:1s:skip`. */
+function policyText(policy: unknown): string {
+  if (typeof policy !== 'object' || policy === null) return String(policy);
+  const { retry, backoff, then } = policy as Readonly<Record<string, unknown>>;
+  return `retry:${retry}:${backoff}:${then}`;
+}
+
+function located(name: string, value: unknown, directory: string): unknown {
+  if (typeof value !== 'string') return value;
+  if (PATHS.has(name)) return resolve(directory, value);
+  if (!ADDRESSES.has(name)) return value;
+  const [, path] = /^embedded:(.*)$/.exec(value) ?? [];
+  if (path !== undefined) return `embedded:${resolve(directory, path)}`;
+  return isAbsolute(value) || /^[a-z][a-z0-9+.-]*:/i.test(value) ? value : resolve(directory, value);
+}
+
+/** Whether the option may be given several times. */
+const isList = ({ parseArg }: Option): boolean => (parseArg?.length ?? 0) > 1;
+
+function parsed(option: Option, texts: readonly string[], where: string): unknown {
+  if (option.isBoolean() || option.negate) return truth(texts[0] as string, where);
+  try {
+    let value: unknown;
+    for (const text of texts) {
+      if (option.argChoices && !option.argChoices.includes(text))
+        throw usage(`cannot read ${option.long}`, show(text), option.argChoices.join(' or '));
+      value = option.parseArg ? option.parseArg(text, value as never) : text;
+    }
+    return value;
+  } catch (error) {
+    throw isStreamsError(error) ? ofSetting(error, where) : error;
+  }
+}
+
+function truth(text: string, where: string): boolean {
+  if (/^(true|1|yes)$/i.test(text)) return true;
+  if (/^(false|0|no)$/i.test(text)) return false;
+  throw usage(`cannot read ${where}`, show(text), 'true or false', 'Correct it.');
+}
+
+/** The same error, which names the variable or the field instead of the command line. */
+const ofSetting = (error: StreamsError, where: string): StreamsError =>
+  new StreamsError('USAGE', { what: `cannot read ${where}: ${error.problem}`, action: 'Correct it.', cause: error });
