@@ -5,10 +5,17 @@
  */
 
 export type { Broker } from './broker/port.js';
+export {
+  type ConfiguredApplication,
+  defineConfig,
+  type MillraceConfig,
+  type MillraceSettings,
+} from './define-config.js';
 export type { GlobalTable } from './dsl/common/global-table.js';
 export type { Topology } from './dsl/contract/processor.js';
 export type { Stream, Table } from './dsl/contract/types.js';
 export type { Windowing } from './dsl/folds/windowing.js';
+export type { OpenTopology, TopologyOf, TopologyOptions } from './dsl/open-topology.js';
 export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
 export { cogroup } from './dsl/operators/cogroup.js';
 export { dedupe } from './dsl/operators/dedupe.js';
@@ -57,7 +64,6 @@ export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/text/secret.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config/config.js';
-export { type ConfiguredApplication, defineConfig, type MillraceConfig, type MillraceSettings } from './define-config.js';
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   reset: async () => (await import('./commands/reset.js')).addReset,
   rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
   promote: async () => (await import('./commands/promote.js')).addPromote,
+  completion: async () => (await import('./commands/completion.js')).addCompletion,
   schema: async () => (await import('./commands/schema/schema.js')).addSchema,
 };
 
@@ -80,7 +81,9 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
 function named(args: readonly string[]): readonly string[] {
   const first = args.find((arg) => arg !== '--verbose');
   if (first === '--version' || first === '-V') return [];
-  return first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
+  // A completion has the words of all commands.
+  const isOne = first !== undefined && first !== 'completion' && Object.hasOwn(COMMANDS, first);
+  return isOne ? [first] : Object.keys(COMMANDS);
 }
 
 /** Commander's message as a StreamsError. */

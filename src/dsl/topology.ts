@@ -12,6 +12,7 @@ import { checkGlobalTables } from './declare/check-global-tables.js';
 import { checkUsedStores } from './declare/check-used-stores.js';
 import { Declaring } from './declare/declaring.js';
 import { runEnds } from './declare/run-ends.js';
+import { OPEN_TOPOLOGY, type OpenTopology, type TopologyOf, type TopologyOptions } from './open-topology.js';
 import { toTable } from './operators/to-table.js';
 import { withDeclaring } from './pipelines/ambient.js';
 import { guardAsync } from './pipelines/async-guard.js';
@@ -39,8 +40,38 @@ export function isTopology(value: unknown): value is Topology {
  *
  * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID. The error lists every
  * problem and what to write instead.
+ *
+ * A function with a second parameter declares a topology that needs dependencies: services that its functions call, or
+ * settings. The service passes them in with `with`; `dependencies` makes them for the command line, which has no
+ * service.
+ *
+ * ```ts
+ * export const orders = topology(
+ *   'orders',
+ *   (t, { pay }) => {
+ *     t.stream('orders', { key: serdes.string, value: serdes.json<Order>() }).pipe(effect((order) => pay(order.value)));
+ *   },
+ *   { dependencies: () => ({ pay: async (_order: Order) => undefined }) },
+ * );
+ * const streams = await start(orders.with({ pay: (order) => payments.charge(order) }), { broker, stateDirectory });
+ * ```
  */
-export function topology(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
+export function topology<D = undefined>(
+  name: string,
+  blueprint: (t: TopologyBuilder, dependencies: D) => void,
+  { dependencies }: TopologyOptions<D> = {},
+): TopologyOf<D> {
+  if (blueprint.length < 2 && dependencies === undefined)
+    return closed(name, (t) => blueprint(t, undefined as D)) as TopologyOf<D>;
+  return {
+    [OPEN_TOPOLOGY]: true,
+    name,
+    ...(dependencies && { dependencies }),
+    with: (given: D) => closed(name, (t) => blueprint(t, given)),
+  } as OpenTopology<D> as TopologyOf<D>;
+}
+
+function closed(name: string, blueprint: (t: TopologyBuilder) => void): Topology {
   let graph: Graph | undefined;
   const drawn: Topology = {
     [TOPOLOGY]: CONTRACT_VERSION,

@@ -3,6 +3,7 @@ import { Option } from '@commander-js/extra-typings';
 import { checkStore } from '../../replay/answers/past-store.js';
 import { type RebuildOptions, type RebuildProgress, rebuildStore } from '../../replay/index.js';
 import { codeVersion } from '../load/code-version.js';
+import { topologyFile } from '../load/topology-file.js';
 import { brokerUrl, DEFAULT_BROKER, KAFKA_CONFIG } from '../options/broker-url.js';
 import { DEFAULT_STATE, errorPolicies, size } from '../options/options.js';
 import { SCHEMA_REGISTRY } from '../options/schema-registry.js';
@@ -71,7 +72,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       store: options.store,
       from: options.from,
       stateDirectory: resolve(io.cwd, options.state),
-      version: codeVersion(resolve(io.cwd, file)),
+      version: codeVersion(topologyFile(file, io.cwd).path),
       ...(applicationId !== undefined && { applicationId }),
       ...(onError && { onError }),
       ...(cacheBytes !== undefined && { cacheBytes }),

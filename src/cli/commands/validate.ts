@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
 import type { Topology } from '../../dsl/contract/processor.js';
 import type { Problem } from '../../graph/graph.js';
 import { isStreamsError } from '../../model/errors.js';
 import { loadTopology } from '../load/load-topology.js';
+import { topologyFile } from '../load/topology-file.js';
 import { checkTypes } from '../load/type-check.js';
 import { coloured, type Io, write } from '../terminal/io.js';
 import type { Program } from '../terminal/program.js';
@@ -22,7 +22,7 @@ export function addValidate(program: Program): void {
 
 async function validate(file: string, io: Io): Promise<number> {
   const topology = await loadTopology(file, io.cwd);
-  const types = await checkTypes(resolve(io.cwd, file), new AbortController().signal);
+  const types = await checkTypes(topologyFile(file, io.cwd).path, new AbortController().signal);
   const graphProblems = problemsOf(topology, types.problems.length > 0);
   const lines = [
     ...types.problems.map(({ where, what }) => `- ${where}: ${what}`),

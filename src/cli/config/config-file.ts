@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { ConfiguredApplication, MillraceConfig, MillraceSettings } from '../../define-config.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { isName, NAME_RULE } from '../../model/names.js';
 import { nearestName } from '../../model/text/nearest-name.js';
 import { showValue } from '../../serdes/show.js';
 import { loadModule } from '../load/load-topology.js';
-import type { ConfiguredApplication, MillraceConfig, MillraceSettings } from '../../define-config.js';
 
 const NAMES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `millrace.config.${extension}`);
 

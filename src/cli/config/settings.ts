@@ -1,11 +1,11 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Command, Option } from '@commander-js/extra-typings';
+import type { ConfiguredApplication, MillraceSettings } from '../../define-config.js';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import { show } from '../../model/text/show.js';
 import type { Io } from '../terminal/io.js';
 import { usage } from '../terminal/usage.js';
 import { type ConfigFile, findConfig } from './config-file.js';
-import type { ConfiguredApplication, MillraceSettings } from '../../define-config.js';
 
 /** Where the value of an option comes from, the strongest first. */
 export type Source = 'command line' | 'environment' | 'configuration' | 'default';
@@ -73,7 +73,7 @@ function apply(command: Command, option: Option, { io, found, application }: Con
     return { option: shown, value, source: 'environment', where: variable };
   }
   if (!found) return { option: shown, value: current, source: 'default' };
-  const configured = valueOf(found, application, name);
+  const configured = configuredValue(found, application, name);
   const where = found.path;
   if (configured === undefined) {
     const value = located(name, current, found.directory);
@@ -85,7 +85,7 @@ function apply(command: Command, option: Option, { io, found, application }: Con
   return { option: shown, value, source: 'configuration', where };
 }
 
-function valueOf(found: ConfigFile, application: ConfiguredApplication | undefined, name: string): unknown {
+function configuredValue(found: ConfigFile, application: ConfiguredApplication | undefined, name: string): unknown {
   if (name === 'app') return application?.name;
   const field = name as keyof MillraceSettings;
   return application?.[field] ?? found.config[field];

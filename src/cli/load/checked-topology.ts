@@ -1,7 +1,7 @@
-import { resolve } from 'node:path';
 import type { Topology } from '../../dsl/contract/processor.js';
 import { StreamsError } from '../../model/errors.js';
 import { loadTopology } from './load-topology.js';
+import { topologyFile } from './topology-file.js';
 import { checkTypes, type TypeCheck, type TypeProblem } from './type-check.js';
 
 export interface CheckedTopologyOptions {
@@ -24,7 +24,7 @@ export async function checkedTopology(file: string, options: CheckedTopologyOpti
   try {
     const topology = await loadTopology(file, options.cwd);
     const { problems } = await checking;
-    if (problems.length > 0) throw typeErrors(resolve(options.cwd, file), problems);
+    if (problems.length > 0) throw typeErrors(topologyFile(file, options.cwd).path, problems);
     void topology.graph;
     return topology;
   } finally {
@@ -37,7 +37,7 @@ export async function checkedTopology(file: string, options: CheckedTopologyOpti
 async function startCheck(file: string, options: CheckedTopologyOptions, cancel: AbortController): Promise<TypeCheck> {
   if (!options.check) return { skipped: '--no-check was given', problems: [] };
   const signal = options.signal === undefined ? cancel.signal : AbortSignal.any([cancel.signal, options.signal]);
-  return checkTypes(resolve(options.cwd, file), signal);
+  return checkTypes(topologyFile(file, options.cwd).path, signal);
 }
 
 function typeErrors(path: string, problems: readonly TypeProblem[]): StreamsError {

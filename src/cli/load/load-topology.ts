@@ -1,14 +1,16 @@
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CONTRACT_VERSION, TOPOLOGY, type Topology } from '../../dsl/contract/processor.js';
+import { isOpenTopology } from '../../dsl/open-topology.js';
 import { isTopology } from '../../dsl/topology.js';
-import { messageOf, StreamsError } from '../../model/errors.js';
+import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
 import { showValue } from '../../serdes/show.js';
 import { nearest } from '../terminal/nearest.js';
 import { placeInUserFile } from '../terminal/user-place.js';
+import { topologyFile } from './topology-file.js';
 
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
@@ -22,14 +24,19 @@ const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
  * its class. One process can load only one file: the settings of the TypeScript loader cannot be changed
  * after its registration.
  *
- * Errors: TOPOLOGY_NOT_FOUND if there is no such file, it cannot be loaded, or its default export is not a
- * topology. TOPOLOGY_INVALID if its millrace version is not compatible with this one.
+ * `file#name` is another export than the default one. It may be a topology, a promise of one, a function that returns
+ * either, or a topology that provides its dependencies.
+ *
+ * Errors: TOPOLOGY_NOT_FOUND if there is no such file or export, it cannot be loaded, or is not a topology. TOPOLOGY_INVALID if its millrace version is not compatible with this one.
  */
 export async function loadTopology(file: string, cwd: string): Promise<Topology> {
-  const path = checkFile(file, cwd);
+  const { path, name } = topologyFile(file, cwd);
+  checkFile(path);
   await registerLoader(path);
   const module = await importFile(path);
-  const topology = unwrap(module);
+  const exported = name === undefined ? unwrap(module) : namedExport(module, name);
+  if (name !== undefined && exported === undefined) throw noExport(path, name, module);
+  const topology = await closed(exported, path);
   if (!isTopology(topology)) throw noTopology(path, module, topology);
   const version: number = topology[TOPOLOGY];
   if (version === CONTRACT_VERSION) return topology;
@@ -48,8 +55,7 @@ export async function loadModule(path: string): Promise<Readonly<Record<string, 
   return importFile(path);
 }
 
-function checkFile(file: string, cwd: string): string {
-  const path = resolve(cwd, file);
+function checkFile(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   const saw =
     stats === undefined
@@ -59,7 +65,7 @@ function checkFile(file: string, cwd: string): string {
         : EXTENSIONS.includes(extname(path))
           ? undefined
           : `the extension "${extname(path)}"`;
-  if (saw === undefined) return path;
+  if (saw === undefined) return;
   throw new StreamsError('TOPOLOGY_NOT_FOUND', {
     what: 'cannot load the topology',
     at: path,
@@ -135,6 +141,51 @@ function unwrap(module: Readonly<Record<string, unknown>>): unknown {
     value = value.default;
   return value;
 }
+
+/** In CommonJS, named exports may be in the default one. */
+function namedExport(module: Readonly<Record<string, unknown>>, name: string): unknown {
+  const inner = module.default;
+  return (
+    ownOf(module, name) ??
+    (typeof inner === 'object' && inner !== null ? ownOf(inner as Readonly<Record<string, unknown>>, name) : undefined)
+  );
+}
+
+/** What an export means: promises are awaited, factories called, dependencies made. */
+async function closed(exported: unknown, path: string): Promise<unknown> {
+  try {
+    let value = await exported;
+    if (typeof value === 'function') value = await value();
+    if (!isOpenTopology(value)) return value;
+    if (value.dependencies) return value.with(await value.dependencies());
+    throw noDependencies(value.name, path);
+  } catch (error) {
+    if (isStreamsError(error)) throw error;
+    throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+      what: 'the function that makes the topology, or its dependencies, threw',
+      at: placeInUserFile(error) ?? path,
+      saw: error instanceof Error ? `${error.name}: ${error.message}` : showValue(error),
+      action: 'Correct it. It must not need the services that the topology calls at run time.',
+      cause: error,
+    });
+  }
+}
+
+const noDependencies = (name: string, path: string): StreamsError =>
+  new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: `the topology ${name} needs dependencies`,
+    at: path,
+    saw: 'none that the command line can make',
+    action: 'Provide them: topology(name, (t, dependencies) => …, { dependencies: () => ({ … }) }).',
+  });
+
+const noExport = (path: string, name: string, module: Readonly<Record<string, unknown>>): StreamsError =>
+  new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: `the file has no export ${showValue(name)}`,
+    at: path,
+    saw: exportsOf(module),
+    action: 'Correct the name behind the #.',
+  });
 
 function noTopology(path: string, module: Readonly<Record<string, unknown>>, found: unknown): StreamsError {
   const exported = typeof found === 'object' && found !== null ? { ...found, ...module } : module;

@@ -8,6 +8,7 @@ import { PastSerdes } from '../../replay/rerun/past-serdes.js';
 import type { ErrorPolicies } from '../../runtime/config/policy.js';
 import { checkedTopology } from '../load/checked-topology.js';
 import { codeVersion } from '../load/code-version.js';
+import { topologyFile } from '../load/topology-file.js';
 import { type BrokerOptions, openExistingBroker } from '../options/broker-url.js';
 import { type RegistrySelection, registryOf } from '../options/schema-registry.js';
 import { type Io, write } from '../terminal/io.js';
@@ -91,7 +92,7 @@ function pastOptions(file: string, topology: Topology, options: LookBackOptions,
     ...(cache !== undefined && { cacheBytes: cache }),
     // Creates no directory when there are no snapshots to keep.
     ...((every || existsSync(directory)) && {
-      snapshots: { directory, version: codeVersion(resolve(io.cwd, file)), ...(every && { every }) },
+      snapshots: { directory, version: codeVersion(topologyFile(file, io.cwd).path), ...(every && { every }) },
     }),
   };
 }
