@@ -194,6 +194,11 @@ export class StreamsError extends Error {
     this.action = action;
     this.problem = problem;
   }
+
+  /** `STATE_LOCKED: cannot open …`: logs and messages that hold an error as text name its code. */
+  override toString(): string {
+    return `${this.code}: ${this.message}`;
+  }
 }
 
 /**

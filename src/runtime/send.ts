@@ -66,9 +66,17 @@ export function encodeRecords<K, V>(
   });
 }
 
+export const unknownTopic = (topic: string): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there is no such topic',
+    saw: topic,
+    action: 'Create it, or correct the name.',
+  });
+
 /**
  * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose. Resolves when
- * the broker has them. Intended for examples and tools; a failed call may have written some of the records.
+ * the broker has them. It opens a writer for each call: a service that writes often uses {@link openProducer}. A failed
+ * call may have written some of the records.
  * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED, and those of the schema registry if Avro serdes are used.
  *
  * ```ts no-run
@@ -82,12 +90,7 @@ export async function send<K, V>(
   records: readonly InputRecord<K, V>[],
 ): Promise<void> {
   const [known] = await broker.admin.describeTopics([topic]);
-  if (!known)
-    throw new StreamsError('TOPIC_UNKNOWN', {
-      what: 'there is no such topic',
-      saw: topic,
-      action: 'Create it, or correct the name.',
-    });
+  if (!known) throw unknownTopic(topic);
   const { schemaRegistry, registerSchemas = false } = serdes;
   const services = { schemaRegistry: schemaRegistry ? async () => schemaRegistry : noRegistry, registerSchemas };
   const opened = await openedFor(topic, 'write', serdes, services);

@@ -1,3 +1,4 @@
+import type { Duration } from '../model/duration.js';
 import type { InputRecord } from '../runtime/send.js';
 import type { OutputRecord } from './topics.js';
 
@@ -10,6 +11,14 @@ export interface DeliveryFaults {
   readonly seed?: number;
 }
 
+/** The times of records without a timestamp of their own. */
+export interface TestInputOptions {
+  /** The time of the first, in milliseconds since the epoch. Default: the driver's clock. */
+  readonly startMs?: number;
+  /** How much later each next one is. Default: 0 with `startMs`, else the clock decides. */
+  readonly advance?: Duration;
+}
+
 export interface TestInput<K, V> {
   /**
    * Writes one record to the topic and runs the topology until nothing is left to do. Rejects with the error
@@ -20,9 +29,16 @@ export interface TestInput<K, V> {
   sendAll(records: readonly InputRecord<K, V>[], faults?: DeliveryFaults): Promise<void>;
 }
 
+/** What a topic has got. Records that were read are not read again, by no output of the topic. */
 export interface TestOutput<K, V> {
   /** Records written to the topic since the last call, by partition and offset. */
   read(): Promise<readonly OutputRecord<K, V>[]>;
   /** The same, only the values. */
   values(): Promise<readonly (V | null)[]>;
+  /** The next record; null if there is none. */
+  readRecord(): Promise<OutputRecord<K, V> | null>;
+  /** The last value of each key since the last call, in the order in which the keys appeared. */
+  toMap(): Promise<Map<K | null, V | null>>;
+  /** Whether everything was read. */
+  isEmpty(): Promise<boolean>;
 }

@@ -1,10 +1,8 @@
 import { MemoryBroker } from '../broker/memory/broker.js';
-import { partitionKey } from '../broker/port.js';
 import type { Topology } from '../dsl/contract/processor.js';
 import { disorder } from '../model/disorder.js';
 import { type Duration, durationMs } from '../model/duration.js';
 import { StreamsError } from '../model/errors.js';
-import { whenReady } from '../model/not-ready.js';
 import { ownOf } from '../model/own.js';
 import { seededRandom } from '../model/random.js';
 import { type CommitStep, type EngineOptions, resolveConfig } from '../runtime/config/config.js';
@@ -12,15 +10,17 @@ import type { EngineMetrics } from '../runtime/config/metrics.js';
 import { Engine } from '../runtime/engine/engine.js';
 import { encodeRecords, type InputRecord, openedFor, type TopicSerdes } from '../runtime/send.js';
 import { type StoreView, viewStore } from '../runtime/store-view.js';
+import { declaredNodes } from '../runtime/topics/planned-tasks.js';
 import { MemoryRegistry } from '../serdes/registry/memory.js';
 import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { SerdeServices } from '../serdes/serde.js';
 import { memoryDatabases } from '../state/database/memory.js';
 import { memoryIdentityFiles } from '../state/directory/identity-files.js';
-import type { DeliveryFaults, TestInput, TestOutput } from './driver-topics.js';
+import type { DeliveryFaults, TestInput, TestInputOptions, TestOutput } from './driver-topics.js';
 import { ManualClock } from './manual-clock.js';
+import { OutputReading } from './output-reading.js';
+import { type SeededRow, seedStore } from './seed.js';
 import { settled } from './settled.js';
-import { decodeOutput, type OutputRecord } from './topics.js';
 
 export interface TestDriverOptions extends EngineOptions {
   /**
@@ -69,7 +69,7 @@ export class TestDriver {
   readonly #broker: MemoryBroker;
   readonly #openDatabase = memoryDatabases();
   readonly #identityFiles = memoryIdentityFiles();
-  readonly #read = new Map<string, number>();
+  readonly #outputs: OutputReading;
   readonly #services: SerdeServices;
   #engine: Engine | undefined;
   /** An engine that is still starting: it can be stopped. */
@@ -85,6 +85,7 @@ export class TestDriver {
     this.#broker = new MemoryBroker({ clock: this.#clock });
     const { schemaRegistry = new MemoryRegistry(), registerSchemas = true } = options;
     this.#services = { schemaRegistry: async () => schemaRegistry, registerSchemas };
+    this.#outputs = new OutputReading(this.#broker, this.#services);
   }
 
   /** TOPOLOGY_INVALID lists the problems of the topology. */
@@ -107,19 +108,18 @@ export class TestDriver {
 
   /**
    * An input topic. Records of a global table are in the table when `send` resolves, so stream records that
-   * are sent later find them.
+   * are sent later find them. Records without a timestamp get that of the clock, or the next one of `options`.
    */
-  input<K, V>(topic: string, serdes: TopicSerdes<K, V>): TestInput<K, V> {
+  input<K, V>(topic: string, serdes: TopicSerdes<K, V>, options: TestInputOptions = {}): TestInput<K, V> {
+    const time = timesOf(options, this.#clock);
     const sendAll = async (records: readonly InputRecord<K, V>[], faults: DeliveryFaults = {}): Promise<void> => {
-      const [known] = await this.#broker.admin.describeTopics([topic]);
-      if (!known) throw unknownTopic(topic);
+      const partitions = await this.#partitionsOf(topic);
       const { duplicate = 0, shuffle = 0, seed = 1 } = faults;
-      const delivered = [...disorder(records, { duplicate, shuffle, random: seededRandom(seed) })].map(
-        ({ item }) => item,
-      );
+      const timed = records.map((record) => ({ ...record, timestamp: record.timestamp ?? time() }));
+      const delivered = [...disorder(timed, { duplicate, shuffle, random: seededRandom(seed) })].map(({ item }) => item);
       const opened = await openedFor(topic, 'write', serdes, this.#services);
       const writer = await this.#broker.createWriter();
-      await writer.write(encodeRecords(topic, known.partitions, opened, delivered, this.#clock.now()));
+      await writer.write(encodeRecords(topic, partitions, opened, delivered, this.#clock.now()));
       await writer.flush();
       await writer.close();
       await this.run();
@@ -128,29 +128,7 @@ export class TestDriver {
   }
 
   output<K, V>(topic: string, serdes: TopicSerdes<K, V>): TestOutput<K, V> {
-    const read = async (): Promise<readonly OutputRecord<K, V>[]> => {
-      const [known] = await this.#broker.admin.describeTopics([topic]);
-      if (!known) throw unknownTopic(topic);
-      const opened = await openedFor(topic, 'read', serdes, this.#services);
-      const partitions = Array.from({ length: known.partitions }, (_, partition) => ({ topic, partition }));
-      const found: OutputRecord<K, V>[] = [];
-      for (const { offset: end, partition } of await this.#broker.admin.latestOffsets(partitions)) {
-        const key = partitionKey(topic, partition);
-        const reader = await this.#broker.createReader();
-        let at = this.#read.get(key) ?? 0;
-        reader.seek({ topic, partition, offset: at });
-        while (at < end) {
-          for (const batch of await reader.poll({ maxRecords: 10_000, maxWaitMs: 0 })) {
-            for (const record of batch.records) found.push(await whenReady(() => decodeOutput(opened, record)));
-            at = batch.nextOffset;
-          }
-        }
-        this.#read.set(key, at);
-        await reader.close();
-      }
-      return found;
-    };
-    return { read, values: async () => (await read()).map(({ value }) => value) };
+    return this.#outputs.output(topic, serdes, (name) => this.#partitionsOf(name));
   }
 
   /** Dead letters as text. */
@@ -167,6 +145,19 @@ export class TestDriver {
   /** The rows of a store. STORE_UNKNOWN if the topology has no store of that name. */
   store<K, V>(name: string): StoreView<K, V> {
     return viewStore(this.#topology.graph, () => this.#running(), name);
+  }
+
+  /**
+   * Gives a store rows before the first record: as if they had been made and committed before. Only for stores with
+   * one row for each key (STORE_READ_ONLY).
+   */
+  async seed<K, V>(store: string, rows: readonly SeededRow<K, V>[]): Promise<void> {
+    const engine = this.#running();
+    const { processors } = declaredNodes(this.#topology);
+    const spec = processors.flatMap((processor) => processor.spec.stores).find(({ name }) => name === store);
+    // Says which stores there are.
+    if (!spec) return void this.store(store);
+    await settled(this.#clock, seedStore(engine, spec, rows));
   }
 
   /** Advances the wall clock, and runs the timers that are due. */
@@ -269,6 +260,21 @@ export class TestDriver {
     await this.#broker.close();
   }
 
+  /** `await using driver = await TestDriver.create(…)` closes it at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #partitionsOf(topic: string): Promise<number> {
+    const [known] = await this.#broker.admin.describeTopics([topic]);
+    if (known) return known.partitions;
+    const all = await this.#broker.admin.describeTopics();
+    throw unknownTopic(
+      topic,
+      all.map(({ name }) => name),
+    );
+  }
+
   #partitions(topic: string): number {
     const { partitions = 1 } = this.#options;
     return typeof partitions === 'number' ? partitions : (ownOf(partitions, topic) ?? 1);
@@ -289,9 +295,22 @@ export class TestDriver {
   }
 }
 
-const unknownTopic = (topic: string): StreamsError =>
+const unknownTopic = (topic: string, all: readonly string[]): StreamsError =>
   new StreamsError('TOPIC_UNKNOWN', {
     what: 'there is no such topic',
     saw: topic,
+    expected: [...all].sort().join(', '),
     action: 'Use a topic that the topology reads or writes.',
   });
+
+/** The times of records without a timestamp, one after the other. */
+function timesOf({ startMs, advance }: TestInputOptions, clock: ManualClock): () => number {
+  if (startMs === undefined && advance === undefined) return () => clock.now();
+  const step = advance === undefined ? 0 : durationMs(advance, 'advance');
+  let next = startMs ?? clock.now();
+  return () => {
+    const time = next;
+    next += step;
+    return time;
+  };
+}

@@ -9,6 +9,7 @@ export { seededRandom } from '../model/random.js';
 export type { InputRecord, TopicSerdes } from '../runtime/send.js';
 export type { StoreView } from '../runtime/store-view.js';
 export { TestDriver, type TestDriverOptions } from './driver.js';
-export type { DeliveryFaults, TestInput, TestOutput } from './driver-topics.js';
+export type { DeliveryFaults, TestInput, TestInputOptions, TestOutput } from './driver-topics.js';
 export { ManualClock } from './manual-clock.js';
+export type { SeededRow } from './seed.js';
 export type { OutputRecord } from './topics.js';
