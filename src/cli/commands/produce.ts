@@ -23,6 +23,8 @@ interface Options extends BrokerOptions, RegistrySelection {
   readonly registerSchemas?: true | undefined;
   readonly key?: string | undefined;
   readonly timestamp?: string | undefined;
+  readonly headers?: string | undefined;
+  readonly null?: true | undefined;
   readonly partitions?: number | undefined;
   readonly duplicate?: number | undefined;
   readonly shuffle?: number | undefined;
@@ -38,7 +40,8 @@ to all partitions in turn.
 Examples:
   $ millrace produce payments payments.jsonl --key account --timestamp at
   $ generate | millrace produce payments - --key account
-  $ millrace produce payments payments.jsonl --key account --duplicate 5% --shuffle 20 --seed 7`;
+  $ millrace produce payments payments.jsonl --key account --duplicate 5% --shuffle 20 --seed 7
+  $ echo '{"account":"a-1"}' | millrace produce accounts --key account --null`;
 
 /** `millrace produce TOPIC [FILE]`: writes JSON lines to a topic. */
 export function addProduce(program: Program): void {
@@ -57,6 +60,8 @@ export function addProduce(program: Program): void {
       '--timestamp <field>',
       'take the time from this field: milliseconds, or text such as 2026-01-31T12:00:00Z; UTC without an offset (default: now)',
     )
+    .option('--headers <field>', 'take the headers from this field, an object of texts (default: no headers)')
+    .option('--null', 'send no values: each line only gives the key of a row to delete')
     .option(
       '--partitions <number>',
       'create the topic with this many partitions (default: 1)',
@@ -82,6 +87,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   const stop = new Stop(io);
   const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
   const input = openInput(file, io, stop.signal);
+  if (options.null && options.key === undefined) throw usage('cannot use --null', 'no --key', 'the field with the keys');
   const serdes = await serdesFor(topic, options, io);
   const { broker, createsTopics } = await openBrokerOf(options, io);
   let sent: Sent | undefined;
@@ -101,6 +107,8 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
       live: input.size === undefined,
       key: options.key,
       timestamp: options.timestamp,
+      headers: options.headers,
+      withoutValue: options.null,
       serdes,
       clock: io.clock,
       disorder: { duplicate, shuffle, random: seededRandom(options.seed) },

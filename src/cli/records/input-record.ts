@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { AnySerde } from '../../dsl/contract/processor.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
+import { Headers } from '../../model/headers.js';
 import { ownOf } from '../../model/own.js';
 import { isMoment, LAST_MOMENT } from '../../model/record.js';
 import { show } from '../../model/text/show.js';
@@ -16,15 +17,20 @@ export interface InputFields {
   readonly key?: string | undefined;
   /** The field with the event time. Default: the clock. */
   readonly timestamp?: string | undefined;
+  /** The field with the headers: an object of texts. Default: records have no headers. */
+  readonly headers?: string | undefined;
+  /** Records have no value: they delete the rows of their keys. */
+  readonly withoutValue?: boolean | undefined;
   /** How to encode keys and values. Default: keys as text, values as the lines are. */
   readonly serdes?: ShownSerdes | undefined;
 }
 
 export interface ParsedLine {
   readonly key: Buffer | null;
-  /** The line as it is. */
-  readonly value: Buffer;
+  /** The line as it is; null for a deletion. */
+  readonly value: Buffer | null;
   readonly timestamp: number;
+  readonly headers: Headers;
 }
 
 /** Whether users write keys of this serde as plain text; all other keys are written as JSON. */
@@ -49,7 +55,11 @@ export function inputRecord(line: Line, fields: InputFields, at: string, now: ()
   const value = parse(line.bytes, where);
   return {
     key: fields.key === undefined ? null : keyOf(fieldOf(value, fields.key, where), fields, where),
-    value: bytesOf(line, value, fields.serdes, where),
+    value: fields.withoutValue ? null : bytesOf(line, value, fields.serdes, where),
+    headers:
+      fields.headers === undefined
+        ? Headers.none
+        : headersOf(fieldOf(value, fields.headers, where), fields.headers, where),
     timestamp:
       fields.timestamp === undefined
         ? now()
@@ -116,6 +126,15 @@ function keyOf(field: unknown, { key = '', serdes }: InputFields, where: string)
   }
   const bytes = bytesOfForm(field);
   return bytes ?? Buffer.from(text);
+}
+
+function headersOf(field: unknown, name: string, where: string): Headers {
+  const isObject = typeof field === 'object' && field !== null && !Array.isArray(field);
+  const entries = isObject ? Object.entries(field) : [];
+  const wrong = entries.find(([, value]) => typeof value !== 'string' && value !== null);
+  if (isObject && !wrong) return Headers.of(Object.fromEntries(entries) as Record<string, string | null>);
+  const saw = wrong ? `the header ${show(wrong[0])} with ${show(wrong[1])}` : show(field);
+  throw invalid(where, `the field ${show(name)} cannot be headers`, saw.slice(0, 60), 'an object of texts');
 }
 
 function timestampOf(field: unknown, name: string, where: string): number {

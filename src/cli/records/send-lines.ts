@@ -1,7 +1,6 @@
 import type { Broker, ProducerRecord, Writer } from '../../broker/port.js';
 import { Disorder, type Disordered, type DisorderOptions } from '../../model/disorder.js';
 import { isStreamsError } from '../../model/errors.js';
-import { Headers } from '../../model/headers.js';
 import type { Clock } from '../../model/ports.js';
 import { partitionOf } from '../../runtime/topics/partitioner.js';
 import { formatCount, type Rate } from '../terminal/rate.js';
@@ -136,7 +135,8 @@ class Sender {
     else if (index !== this.#records - this.#duplicated) this.#displaced++;
     this.#records++;
     const partition = item.key === null ? this.#keyless++ % partitions : partitionOf(item.key, partitions);
-    return { topic, partition, timestamp: item.timestamp, key: item.key, value: item.value, headers: Headers.none };
+    const { key, value, timestamp, headers } = item;
+    return { topic, partition, timestamp, key, value, headers };
   }
 }
 
