@@ -3,6 +3,7 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { StreamsError } from '../model/errors.js';
 import { ownOf } from '../model/own.js';
 import { exitCodeHelp, exitCodeOf } from './terminal/exit-codes.js';
+import { helpText } from './terminal/help-text.js';
 import { type Io, write } from './terminal/io.js';
 import type { Program } from './terminal/program.js';
 import { reportError } from './terminal/report-error.js';
@@ -47,7 +48,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     .addHelpText('afterAll', exitCodeHelp())
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void write(io.stdout, text),
+      writeOut: (text) => void write(io.stdout, helpText(text)),
       writeErr: (text) => void write(io.stderr, text),
       getOutHasColors: () => io.colours && io.stdout.isTTY === true,
       getErrHasColors: () => io.colours && io.stderr.isTTY === true,
@@ -89,14 +90,18 @@ function named(args: readonly string[]): readonly string[] {
 /** Commander's message as a StreamsError. */
 function usageError(error: CommanderError, args: readonly string[]): StreamsError {
   const [what = '', hint] = withoutValues(error.message.replace(/^error: /, '')).split('\n');
-  const command = args.find((arg) => /^[a-z]+$/.test(arg));
-  const known =
-    command !== undefined && error.code !== 'commander.unknownCommand'
-      ? `millrace ${command} --help`
-      : 'millrace --help';
+  const words = args.slice(0, args.findIndex((arg) => !/^[a-z]+$/.test(arg)) >>> 0).slice(0, depthOf(args));
+  const isUnknown = error.code === 'commander.unknownCommand';
+  const known = words.length > 0 && !isUnknown ? `millrace ${words.join(' ')} --help` : 'millrace --help';
   const suggestion = hint === undefined ? '' : `${hint.replace(/[()]/g, '')} `;
   return new StreamsError('USAGE', { what: what.replace(/\.$/, ''), action: `${suggestion}See ${known}.` });
 }
+
+/** Commands that have commands of their own. */
+const GROUPS: ReadonlySet<string | undefined> = new Set(['state', 'schema']);
+
+/** How many words name the command: `state get`, or `run`. */
+const depthOf = ([first]: readonly string[]): number => (GROUPS.has(first) ? 2 : 1);
 
 /** Commander repeats its input. A misplaced address may contain a login. */
 const withoutValues = (text: string): string =>

@@ -72,7 +72,7 @@ function locked(directory: string, error: unknown): unknown {
     saw: 'a broker that another owner has open',
     expected: 'one owner',
     action:
-      'The embedded broker is for one process: stop the other one, choose another directory, or use Kafka to run several. Within a process, open it once and give it to every start().',
+      'The embedded broker is open for one process alone: stop that one, choose another directory, or open it with openBroker, which shares it.',
     cause: error,
   });
 }

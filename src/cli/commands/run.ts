@@ -25,8 +25,8 @@ latest, and from standard input (-), they are read while it runs. Each run reads
 Policies of --on-error for the steps deserialize, process and produce: fail, skip, deadLetter, or retry:TIMES:PAUSE:POLICY.
 
 --shadow runs a separate application, APP-shadow, with its own stores and internal topics. Its outputs and dead letters go to
-topics APP-shadow-TOPIC, and it calls no effect. The live application may run, and is not affected; on the embedded broker,
-which serves one process, it must be stopped. When everything is read, the command compares the outputs and prints the result;
+topics APP-shadow-TOPIC, and it calls no effect. The live application may run, and is not affected. When everything is read,
+the command compares the outputs and prints the result;
 with --until-idle the exit code is 1 if they differ. A stopped shadow continues where it was. --fresh starts from the
 beginning, which is necessary when the code has changed.
 
@@ -61,6 +61,11 @@ export const withRunOptions = withOptions((command: Command) =>
     .option('--input-timestamp <field>', 'take the times of --input from this field (default: now)')
     .option('--print <topic>', 'print the records that are written to a topic; may be given several times', several)
     .option('--until-idle', 'end when everything is read and committed')
+    .option(
+      '--wait <duration>',
+      'end with exit code 3 if the cluster cannot be reached for this time at the start (default: with --until-idle 2m, else for ever)',
+      duration('--wait'),
+    )
     .addOption(
       new Option('--guarantee <guarantee>', 'the guarantee for results after a crash')
         .choices(['exactly_once', 'at_least_once'] as const)

@@ -15,6 +15,7 @@ export interface RunOptions extends BrokerOptions, RegistrySelection, ShadowOpti
   readonly inputTimestamp?: string | undefined;
   readonly print?: readonly string[] | undefined;
   readonly untilIdle?: true | undefined;
+  readonly wait?: Duration | undefined;
   readonly guarantee: Guarantee;
   readonly partitions?: number | undefined;
   readonly onError?: ErrorPolicies | undefined;

@@ -28,6 +28,10 @@ import { Stop } from '../terminal/stop.js';
 import { openWithRetry } from './open-with-retry.js';
 import { showProgress } from './run-progress.js';
 import { shadowText } from './shadow-text.js';
+import { startingWith } from './starting.js';
+
+/** How long a run that ends by itself waits for a cluster. */
+const UNTIL_IDLE_WAIT = '2m';
 
 /**
  * `millrace run`: loads the topology, opens the broker, sends the inputs and runs; however it ends, it then
@@ -65,7 +69,9 @@ async function loadAndRun(file: string, loading: Loading): Promise<number> {
   const { options, io, stop } = loading;
   const topology = await checkedTopology(file, { cwd: io.cwd, check: options.check, signal: stop.signal });
   checkInputTopics(topology, options.input ?? []);
-  const opened = await openWithRetry(options, loading);
+  loading.logger.info(startingWith(topology, options, io), 'starting');
+  const wait = options.wait ?? (options.untilIdle ? UNTIL_IDLE_WAIT : undefined);
+  const opened = await openWithRetry({ ...options, wait }, loading);
   if (opened === undefined) return options.untilIdle ? stop.exitCode : 0;
   try {
     const services = {
