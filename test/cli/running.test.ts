@@ -20,7 +20,10 @@ describe('an application that runs in one terminal', () => {
     );
     const { stdout, stderr } = await here.millrace('state get topology.ts --store totals --key alice');
     assert.equal(JSON.parse(stdout).value, 5);
-    assert.match(stderr, new RegExp(`read through the running process ${running.child.pid}: rows as of its last commits`));
+    assert.match(
+      stderr,
+      new RegExp(`read through the running process ${running.child.pid}: rows as of its last commits`),
+    );
     assert.equal((await here.lines('state dump topology.ts')).length, 2);
     const [totals] = await here.lines('state list topology.ts --count --format json');
     assert.deepEqual([totals.rows, totals.sources], [2, { payments: 2 }]);
@@ -53,6 +56,20 @@ describe('an application that runs in one terminal', () => {
     }
     second.child.kill('SIGTERM');
     assert.equal((await second.ended).code, 0);
+  });
+
+  it('STATE_LOCKED: is not waited for when it is stopped by a signal', async () => {
+    const here = project('esm-project');
+    const running = here.start('run topology.ts');
+    await running.until('"msg":"running"');
+    running.child.kill('SIGSTOP');
+    const { code, stderr } = await here.millrace('state list topology.ts');
+    running.child.kill('SIGCONT');
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /STATE_LOCKED: cannot look into a running process .* no answer on control-\d+-1\.sock for 5 s/,
+    );
   });
 
   it('shares its tasks with a second process of it', async () => {

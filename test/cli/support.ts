@@ -59,8 +59,8 @@ export class WorkingDirectory {
   }
 
   /** Starts millrace, always as a process of its own. */
-  start(args: string): Running {
-    const env = { ...process.env, NO_COLOR: '1' };
+  start(args: string, variables: NodeJS.ProcessEnv = {}): Running {
+    const env = { ...process.env, NO_COLOR: '1', ...variables };
     const program = [projectFile('dist/cli/bin.js'), ...split(args)];
     const child = spawn(process.execPath, program, { cwd: this.directory, env });
     this.#children.push(child);

@@ -24,7 +24,15 @@ import {
 } from '#src/index.js';
 import { json } from '../dsl/support.js';
 import type { Told } from '../replay/support.js';
-import { type Course, courses, type Found, fast, replayed, run, type Scene } from '../support/network/network-stories.js';
+import {
+  type Course,
+  courses,
+  type Found,
+  fast,
+  replayed,
+  run,
+  type Scene,
+} from '../support/network/network-stories.js';
 
 /** Which group a record belongs to, and when it happened: the log does not say that. */
 interface Fact {

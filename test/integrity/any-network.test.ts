@@ -6,7 +6,15 @@ import { graphOf, type Way } from '../dsl/steps/graphs.js';
 import { type Item, items } from '../dsl/steps/item.js';
 import { isModest, type Step, steps } from '../dsl/steps/steps.js';
 import type { Told } from '../replay/support.js';
-import { type Course, courses, type Found, fast, replayed, run, type Scene } from '../support/network/network-stories.js';
+import {
+  type Course,
+  courses,
+  type Found,
+  fast,
+  replayed,
+  run,
+  type Scene,
+} from '../support/network/network-stories.js';
 
 /** Wakes the task up by the wall clock all the time, and changes nothing. */
 const watching: Step = (source, name) =>

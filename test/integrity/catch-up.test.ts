@@ -8,7 +8,15 @@ import { type Item, items } from '../dsl/steps/item.js';
 import { isModest, steps } from '../dsl/steps/steps.js';
 import { json } from '../dsl/support.js';
 import type { Told } from '../replay/support.js';
-import { type Course, courses, type Found, fast, type Place, run, type Scene } from '../support/network/network-stories.js';
+import {
+  type Course,
+  courses,
+  type Found,
+  fast,
+  type Place,
+  run,
+  type Scene,
+} from '../support/network/network-stories.js';
 import { temporaryDirectory } from '../support/project.js';
 
 /** Their timers are gone after a restart, and a reset is one: what they do depends on when they were scheduled. */

@@ -9,6 +9,7 @@ import {
   mapValues,
   serdes,
   type Topology,
+  type TopologyBuilder,
   to,
   topology,
   toStream,
@@ -301,10 +302,10 @@ describe('joinTable by a foreign key', () => {
   });
 
   it('is of two tables that have a store', () => {
-    const problem = (build: Parameters<typeof topology>[1]): unknown => validate(topology('test', build))[0];
+    const problem = (build: (t: TopologyBuilder) => void): unknown => validate(topology('test', build))[0];
     const customers = { ...json<string>(), store: 'customers' };
     const noStore = { where: 'joinTable joined', what: 'the table on the right has no store that holds its rows' };
-    const refused = (build: Parameters<typeof topology>[1], expected: object): void => {
+    const refused = (build: (t: TopologyBuilder) => void, expected: object): void => {
       const { advice: _, ...found } = problem(build) as { advice: string };
       assert.deepEqual(found, expected);
     };

@@ -9,6 +9,7 @@ import {
   outerJoinTable,
   selectKey,
   serdes,
+  type TopologyBuilder,
   to,
   topology,
   validate,
@@ -272,7 +273,7 @@ describe('joinTable with a grace', () => {
   });
 
   it('is refused for tables that keep no past or forget sooner, for joins of tables, and without a store', () => {
-    const problem = (build: Parameters<typeof topology>[1]): string | undefined =>
+    const problem = (build: (t: TopologyBuilder) => void): string | undefined =>
       validate(topology('test', build))[0]?.what;
     const grace = { join: pair, grace: '2s', store: 'waiting' } as const;
     const table = { ...json<number>(), store: 'rows' };
