@@ -36,6 +36,7 @@ export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
 export { suppress } from './dsl/operators/suppress.js';
 export { to } from './dsl/operators/to.js';
+export { type Branches, type BranchGuards, branch } from './dsl/operators/branch.js';
 export { toTable } from './dsl/operators/to-table.js';
 export { topology, validate as validateTopology } from './dsl/topology.js';
 export type { TopologyBuilder } from './dsl/topology-builder.js';

@@ -12,7 +12,26 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  */
 const SHORT = 24;
 
-export const string: Serde<string> = {
+/** A serde whose values may be branded: other types with the same bytes. */
+export interface ScalarSerde<T> extends Serde<T> {
+  /**
+   * The same serde for a branded type, so that ids of different things are not mixed up.
+   *
+   * ```ts
+   * type OrderId = string & { readonly __brand: 'OrderId' };
+   * const orders = t.stream('orders', { key: serdes.string.as<OrderId>(), value: serdes.json<Order>() });
+   * ```
+   */
+  as<B extends T>(): Serde<B>;
+}
+
+/** Adds {@link ScalarSerde.as}, which costs nothing: it is the same serde. */
+function scalar<T>(serde: Serde<T>): ScalarSerde<T> {
+  const branded: ScalarSerde<T> = { ...serde, as: <B extends T>() => branded as unknown as Serde<B> };
+  return branded;
+}
+
+export const string: ScalarSerde<string> = scalar<string>({
   name: 'string',
   text: true,
   encode(value) {
@@ -28,9 +47,9 @@ export const string: Serde<string> = {
       throw new Error(`cannot decode a string: saw ${showBytes(bytes)} that are not UTF-8, expected UTF-8`);
     return decoded;
   },
-};
+});
 
-export const bytes: Serde<Buffer> = {
+export const bytes: ScalarSerde<Buffer> = scalar<Buffer>({
   name: 'bytes',
   encode(value) {
     if (Buffer.isBuffer(value)) return value;
@@ -45,9 +64,9 @@ export const bytes: Serde<Buffer> = {
     if (value) return value;
     throw unexpected('make bytes from JSON', json, '{"base64": "…"}');
   },
-};
+});
 
-export const int64: Serde<number> = {
+export const int64: ScalarSerde<number> = scalar<number>({
   name: 'int64',
   encode(value) {
     checkInt64(value);
@@ -69,9 +88,9 @@ export const int64: Serde<number> = {
     }
     return value;
   },
-};
+});
 
-export const bigint64: Serde<bigint> = {
+export const bigint64: ScalarSerde<bigint> = scalar<bigint>({
   name: 'bigint64',
   encode(value) {
     checkBigint64(value);
@@ -89,9 +108,9 @@ export const bigint64: Serde<bigint> = {
     if (isWhole) return BigInt(json as string | number);
     throw unexpected('make a bigint64 from JSON', json, 'a whole number, as text if it is above 2^53 - 1');
   },
-};
+});
 
-export const double: Serde<number> = {
+export const double: ScalarSerde<number> = scalar<number>({
   name: 'double',
   encode(value) {
     checkDouble(value);
@@ -109,9 +128,9 @@ export const double: Serde<number> = {
     if (value !== undefined) return value;
     throw unexpected('make a double from JSON', json, 'a number, "NaN", "Infinity", "-Infinity" or "-0"');
   },
-};
+});
 
-export const uuid: Serde<string> = {
+export const uuid: ScalarSerde<string> = scalar<string>({
   name: 'uuid',
   encode(value) {
     checkUuid(value);
@@ -126,7 +145,7 @@ export const uuid: Serde<string> = {
       );
     return value.toLowerCase();
   },
-};
+});
 
 function checkText(value: unknown): asserts value is string {
   if (typeof value !== 'string') throw unexpected('encode a string', value, 'a string');

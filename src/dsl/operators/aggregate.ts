@@ -15,16 +15,17 @@ export interface AggregateOptions<K, V, A> {
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
+  /** The serde of the aggregate: the other functions take its type. */
   readonly value: Serde<A>;
   /** Makes the aggregate of a key that has none. */
-  readonly initial: () => A;
+  readonly initial: () => NoInfer<A>;
   /**
    * Returns a new aggregate that contains the record; null deletes the row. Return a new object: the store
    * shares the old one.
    */
-  readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  readonly add: (aggregate: NoInfer<A>, record: StreamRecord<K, V>) => NoInfer<A> | null;
   /** For a grouped table, required there: returns a new aggregate without the row's old value. */
-  readonly subtract?: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  readonly subtract?: (aggregate: NoInfer<A>, record: StreamRecord<K, V>) => NoInfer<A> | null;
 }
 
 /**
@@ -75,12 +76,12 @@ export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
   readonly key?: Serde<K>;
   readonly value: Serde<A>;
   /** Makes the aggregate of a window that has none. */
-  readonly initial: () => A;
+  readonly initial: () => NoInfer<A>;
   /**
    * Returns a new aggregate that contains the record; null empties the window. Records without a value are
    * added like others here.
    */
-  readonly add: (aggregate: A, record: StreamRecord<K, V>) => A | null;
+  readonly add: (aggregate: NoInfer<A>, record: StreamRecord<K, V>) => NoInfer<A> | null;
 }
 
 /** One aggregate per key and session. */
@@ -92,7 +93,7 @@ export interface SessionAggregateOptions<K, V, A> extends Omit<WindowedAggregate
    * This also holds for a single session. If `merge` returns null, nothing is left, and the next step starts
    * from `initial()` again.
    */
-  readonly merge: (first: A, second: A) => A | null;
+  readonly merge: (first: NoInfer<A>, second: NoInfer<A>) => NoInfer<A> | null;
 }
 
 export interface CountOptions<K> {

@@ -70,8 +70,17 @@ export function flatMapValues<K, V, W>(
  *
  * ```ts
  * payments.pipe(filterValues((payment) => payment.amount > 0));
+ * events.pipe(filterValues((event): event is Placed => event.type === 'placed')); // its values are Placed
  * ```
+ *
+ * To several streams at once: {@link branch}.
  */
+export function filterValues<R extends AnyRecord, W extends ValueOf<R>>(
+  guard: (value: ValueOf<R>, key: KeyOf<R>) => value is W,
+): OperatorFunction<R, WithValue<R, W>>;
+export function filterValues<R extends AnyRecord>(
+  fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean,
+): MonoTypeOperatorFunction<R>;
 export function filterValues<R extends AnyRecord>(
   fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean,
 ): MonoTypeOperatorFunction<R> {
