@@ -17,7 +17,7 @@ if (!(Number(inputs) >= 1) || args.length > 0) {
 process.env.FUZZ_RUNS = inputs;
 ensureBuilt({ tests: true });
 const { passed, failed, why } = await runMocha(
-  ['--timeout', '0', 'build/test/trust/{parsers,text}.test.js'],
+  ['--timeout', '0', 'build/test/trust/parsers.test.js', 'build/test/trust/text.test.js'],
   process.stdout,
 );
 if (why) console.log(why);

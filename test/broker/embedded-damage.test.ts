@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { EmbeddedBroker } from '#src/broker/embedded/broker.js';
 import { isStreamsError } from '#src/model/errors.js';
@@ -43,6 +44,25 @@ async function countRecords(directory: string): Promise<number> {
   }
 }
 
+/**
+ * Copies the directory of an open log as a killed process leaves it. RocksDB removes files when it is done with them,
+ * so the copy is that of one moment only if nothing has changed meanwhile.
+ */
+async function copyOpen(from: string, to: string): Promise<void> {
+  const sizes = async (): Promise<unknown> =>
+    Promise.all((await readdir(from)).sort().map(async (name) => [name, (await stat(join(from, name))).size]));
+  for (;;) {
+    try {
+      const before = await sizes();
+      await cp(from, to, { recursive: true });
+      if (isDeepStrictEqual(before, await sizes())) return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    await rm(to, { recursive: true });
+  }
+}
+
 interface Kept {
   readonly directory: string;
   readonly records: number;
@@ -62,7 +82,7 @@ describe('a log of the embedded broker whose files are damaged', () => {
     const base = await directory();
     const copied = async (records: number): Promise<void> => {
       const target = await directory();
-      await cp(base, target, { recursive: true });
+      await copyOpen(base, target);
       kept.push({ directory: target, records });
     };
     let broker = await openRocks(base, new ManualClock());
@@ -197,7 +217,7 @@ describe('a log of the embedded broker whose files are damaged', () => {
     await writer.write(Array.from({ length: 3 }, () => ({ ...numbered(TOPIC, 1)[0]!, value: LARGE })));
     while ((await stat(log)).size === synced) await new Promise(setImmediate);
     const target = await directory();
-    await cp(base, target, { recursive: true });
+    await copyOpen(base, target);
     await broker.close();
     const { size } = await stat(await logOf(target));
     assert.ok(size > synced);

@@ -5,6 +5,11 @@ import { tooManyFiles } from './open-files.js';
 const LOCKED =
   /lock hold by current process|LOCK: Resource temporarily unavailable|LOCK:.*being used by another process/i;
 const TOO_MANY_FILES = /too many open files|EMFILE|ENFILE/i;
+/**
+ * RocksDB opens a file twice before it says this: the first attempt failed, and the second did not. It takes
+ * that for direct I/O, which these databases never use. What passes so quickly is a lack of descriptors.
+ */
+const OPENED_AT_SECOND_TRY = /Direct I\/O is not supported by the specified DB/;
 /** A missing file of RocksDB counts as damage: it never deletes one that it still needs. */
 const DAMAGED =
   /corrupt|checksum|mismatch|magic number|too short|truncated|malformed|CURRENT file|bad (block|entry|record)|No such file or directory/i;
@@ -29,6 +34,8 @@ export function databaseError(
   const said = saw.replaceAll(directory, '');
   if (LOCKED.test(said)) return databaseLocked(directory, saw, cause);
   if (TOO_MANY_FILES.test(said)) return tooManyFiles(what, directory, saw, cause);
+  if (OPENED_AT_SECOND_TRY.test(said))
+    return tooManyFiles(what, directory, `too many open files, a moment ago (RocksDB: ${saw})`, cause);
   const invalid = (reason as NodeJS.ErrnoException)?.code === 'EINVAL' && !ANSWER_OF_FILE_SYSTEM.test(said);
   if (invalid || DAMAGED.test(said)) return databaseDamaged(content, { what, at: directory, saw, cause });
   return new StreamsError('STATE_IO', {

@@ -64,6 +64,7 @@ describe('what RocksDB and the file system say', () => {
       'EINVAL',
     ],
     ['EMFILE: too many open files, open /data/mismatch/db/identity.json', 'EMFILE'],
+    ['Direct I/O is not supported by the specified DB.', 'EINVAL'],
     ['IO error: While opening a file: /data/mismatch/db/000012.sst: Too many open files in system', 'EIO'],
     ['IO error: No space left on device: While appending to file: /data/mismatch/db/000012.log', 'EIO'],
     [
