@@ -49,16 +49,18 @@ export async function refuse(
   { config, ports, signal, tasks, topics, group, onDisk }: ApplicationOptions,
   pool: { giveUp(): Promise<void> },
 ): Promise<never> {
-  const membership = group?.membership;
-  if (!(error instanceof OffsetsLost) || membership === undefined) throw error;
+  if (!(error instanceof OffsetsLost) || group?.membership === undefined) throw error;
   await pool.giveUp();
   const { prefix } = config.version;
-  const app = { plan: { tasks, topics, prefix }, broker: ports.broker, membership, signal, logger: config.logger };
-  const { behind, guessed } = await whereToGoOn(app, {
-    behind: error.behind,
-    onDisk: directoriesOf({ ports, onDisk }, prefix),
+  const { broker, clock } = ports;
+  const { logger } = config;
+  const known = { behind: error.behind, onDisk: directoriesOf({ ports, onDisk }, prefix) };
+  const found = await withRetry('looking where the offsets were', { clock, logger, signal }, async () => {
+    const membership = group?.membership;
+    return membership && whereToGoOn({ plan: { tasks, topics, prefix }, broker, membership, signal, logger }, known);
   });
-  throw error.completed(behind, guessed);
+  // Out of its group: the offsets cannot be read, and what is wrong is still to be said.
+  throw found === undefined ? error : error.completed(found.behind, found.guessed);
 }
 
 /** What the directories of tasks on this machine contain. */
