@@ -224,7 +224,7 @@ const WINGS = {
       why: 'How the past is opened and shown, for all commands that look back.',
     },
     commands: {
-      may: ['terminal', 'new', 'load', 'versions', 'records', 'options', 'schemas', 'run', 'past'],
+      may: ['terminal', 'new', 'load', 'config', 'versions', 'records', 'options', 'schemas', 'run', 'past'],
       why: 'One file for each command. Commands do not import each other, except a command its own parts.',
     },
   },

@@ -5,18 +5,13 @@
  */
 
 export type { Broker } from './broker/port.js';
-export {
-  type ConfiguredApplication,
-  defineConfig,
-  type MillraceConfig,
-  type MillraceSettings,
-} from './define-config.js';
 export type { GlobalTable } from './dsl/common/global-table.js';
 export type { Topology } from './dsl/contract/processor.js';
 export type { Stream, Table } from './dsl/contract/types.js';
 export type { Windowing } from './dsl/folds/windowing.js';
 export type { OpenTopology, TopologyOf, TopologyOptions } from './dsl/open-topology.js';
 export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
+export { type Branches, type BranchGuards, branch } from './dsl/operators/branch.js';
 export { cogroup } from './dsl/operators/cogroup.js';
 export { dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, effect } from './dsl/operators/effect.js';
@@ -36,7 +31,6 @@ export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
 export { suppress } from './dsl/operators/suppress.js';
 export { to } from './dsl/operators/to.js';
-export { type Branches, type BranchGuards, branch } from './dsl/operators/branch.js';
 export { toTable } from './dsl/operators/to-table.js';
 export { topology, validate as validateTopology } from './dsl/topology.js';
 export type { TopologyBuilder } from './dsl/topology-builder.js';
@@ -65,6 +59,12 @@ export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/text/secret.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config/config.js';
+export {
+  type ConfiguredApplication,
+  defineConfig,
+  type MillraceConfig,
+  type MillraceSettings,
+} from './runtime/config/define-config.js';
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';

@@ -1,13 +1,20 @@
 import type { Topology } from './contract/processor.js';
 
-/** The brand of a topology that needs dependencies: see {@link OpenTopology}. Registered, as that of topologies. */
+/**
+ * The brand of a topology that needs dependencies: see {@link OpenTopology}. Registered, as that of
+ * topologies.
+ */
 export const OPEN_TOPOLOGY = Symbol.for('millrace.openTopology');
 
-/** A topology that needs something of its service: clients, settings, functions. `with` makes it a topology. */
+/**
+ * A topology that needs something of its service: clients, settings, functions. `with` makes it a topology.
+ */
 export interface OpenTopology<D> {
   readonly [OPEN_TOPOLOGY]: true;
   readonly name: string;
-  /** Makes the dependencies that its declaration provides, for the command line. Left out if it provides none. */
+  /**
+   * Makes the dependencies that its declaration provides, for the command line. Left out if it provides none.
+   */
   readonly dependencies?: () => D | Promise<D>;
   /** The topology with these dependencies. */
   with(dependencies: D): Topology;
@@ -18,8 +25,8 @@ export type TopologyOf<D> = [D] extends [undefined] ? Topology : OpenTopology<D>
 
 export interface TopologyOptions<D> {
   /**
-   * Makes the dependencies where no service passes them in: for the command line. It may be async, and is called once
-   * for each load.
+   * Makes the dependencies where no service passes them in: for the command line. It may be async, and is
+   * called once for each load.
    */
   readonly dependencies?: () => D | Promise<D>;
 }

@@ -41,9 +41,9 @@ export function isTopology(value: unknown): value is Topology {
  * Reading `graph` (as `start`, `describe` and `validate` do) throws TOPOLOGY_INVALID. The error lists every
  * problem and what to write instead.
  *
- * A function with a second parameter declares a topology that needs dependencies: services that its functions call, or
- * settings. The service passes them in with `with`; `dependencies` makes them for the command line, which has no
- * service.
+ * A function with a second parameter declares a topology that needs dependencies: services that its functions
+ * call, or settings. The service passes them in with `with`; `dependencies` makes them for the command line,
+ * which has no service.
  *
  * ```ts
  * export const orders = topology(

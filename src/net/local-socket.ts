@@ -18,8 +18,9 @@ export interface LocalServer {
 }
 
 /**
- * The path of the socket that belongs to a directory: a file in it, or, if that path is too long, a file in a private
- * directory for temporary files, named by a hash of the directory. On Windows it is a pipe of that name.
+ * The path of the socket that belongs to a directory: a file in it, or, if that path is too long, a file in a
+ * private directory for temporary files, named by a hash of the directory. On Windows it is a pipe of that
+ * name.
  */
 export async function localSocketPath(directory: string, name: string): Promise<string> {
   const real = await realpath(directory);
@@ -31,8 +32,8 @@ export async function localSocketPath(directory: string, name: string): Promise<
 }
 
 /**
- * Listens on the socket of a directory. Whoever calls this owns the directory: a socket that a killed process has
- * left is removed. Only this user can connect.
+ * Listens on the socket of a directory. Whoever calls this owns the directory: a socket that a killed process
+ * has left is removed. Only this user can connect.
  */
 export async function listenLocally(path: string, accept: (socket: Socket) => void): Promise<LocalServer> {
   if (process.platform !== 'win32') await rm(path, { force: true });
@@ -48,8 +49,8 @@ export async function listenLocally(path: string, accept: (socket: Socket) => vo
 }
 
 /**
- * Connects to the socket of a directory. Undefined: no process listens there. Errors: BROKER_UNAUTHORIZED if the
- * socket belongs to another user.
+ * Connects to the socket of a directory. Undefined: no process listens there. Errors: BROKER_UNAUTHORIZED if
+ * the socket belongs to another user.
  */
 export function connectLocally(path: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {

@@ -13,8 +13,8 @@ export interface Message {
 }
 
 /**
- * The bytes of a message: its length, the length of its head (4 bytes each, big endian), the head, and the parts.
- * The head is a JSON array: first what the sender passed, then the length of each part.
+ * The bytes of a message: its length, the length of its head (4 bytes each, big endian), the head, and the
+ * parts. The head is a JSON array: first what the sender passed, then the length of each part.
  */
 export function encodeMessage({ head, parts }: Message): readonly Buffer[] {
   const text = Buffer.from(JSON.stringify([head, ...parts.map(({ length }) => length)]));

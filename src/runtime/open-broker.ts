@@ -14,8 +14,8 @@ export interface OpenBrokerOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   /**
-   * `false`: the embedded broker is for this process alone, and others get STATE_LOCKED. Default: other processes of
-   * the machine use it over a socket in its directory. Only for `embedded:` addresses.
+   * `false`: the embedded broker is for this process alone, and others get STATE_LOCKED. Default: other
+   * processes of the machine use it over a socket in its directory. Only for `embedded:` addresses.
    */
   readonly shared?: boolean;
   /**
@@ -89,10 +89,10 @@ export function checkBrokerUrl(url: string): { readonly scheme: string; readonly
 }
 
 /**
- * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for the processes of this machine:
- * no installation, durable, exactly once. The first process that opens it serves the others; when it ends, another one
- * takes over. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka`
- * options the connection has no TLS and no login.
+ * Opens a broker by its address. `embedded:DIRECTORY` is a log in that directory, for the processes of this
+ * machine: no installation, durable, exactly once. The first process that opens it serves the others; when it
+ * ends, another one takes over. `kafka://HOST:PORT,HOST:PORT` is a Kafka cluster; without `kafka` options the
+ * connection has no TLS and no login.
  *
  * Errors: BROKER_UNKNOWN_SCHEME, STATE_LOCKED (another process has the directory open and does not serve it),
  * STATE_MISMATCH (it serves another version), STATE_IO,

@@ -1,4 +1,4 @@
-import { type Broker, partitionKey, type ProducerRecord, type Writer, type WriteResult } from '../broker/port.js';
+import { type Broker, type ProducerRecord, partitionKey, type WriteResult, type Writer } from '../broker/port.js';
 import type { StreamsError } from '../model/errors.js';
 import { noRegistry } from './config/serde-bindings.js';
 import { systemClock } from './config/system.js';
@@ -15,11 +15,12 @@ export interface RecordPosition {
 /** Writes records to one topic: see {@link openProducer}. */
 export interface Producer<K, V> {
   /**
-   * Writes records in order. Resolves when the broker has them, with the position of each. Calls may overlap: their
-   * records are written in the order of the calls, and each call fails for its own records alone.
+   * Writes records in order. Resolves when the broker has them, with the position of each. Calls may overlap:
+   * their records are written in the order of the calls, and each call fails for its own records alone.
    *
-   * Errors: SERIALIZE_FAILED or what the serde throws, and none of the call's records is written. PRODUCE_FAILED for
-   * the first record that the broker refuses; BROKER_UNAVAILABLE if it is unknown whether records were written.
+   * Errors: SERIALIZE_FAILED or what the serde throws, and none of the call's records is written.
+   * PRODUCE_FAILED for the first record that the broker refuses; BROKER_UNAVAILABLE if it is unknown whether
+   * records were written.
    */
   send(...records: readonly InputRecord<K, V>[]): Promise<readonly RecordPosition[]>;
   /** Waits for what is under way, and releases the writer. */
@@ -34,8 +35,8 @@ interface Given {
 }
 
 /**
- * Opens a producer of one topic, for a service that writes often: it keeps one writer open, where `send` opens one for
- * each call. Close it before the broker.
+ * Opens a producer of one topic, for a service that writes often: it keeps one writer open, where `send`
+ * opens one for each call. Close it before the broker.
  *
  * Errors: TOPIC_UNKNOWN, and those of the schema registry if Avro serdes are used.
  *
@@ -66,7 +67,9 @@ class TopicProducer<K, V> implements Producer<K, V> {
   readonly #topic: string;
   readonly #partitions: number;
   readonly #serdes: TopicSerdes<K, V>;
-  /** The records of each partition whose outcome is not known, by their numbers, which the writer counts, too. */
+  /**
+   * The records of each partition whose outcome is not known, by their numbers, which the writer counts, too.
+   */
   readonly #given = new Map<string, Map<number, Given>>();
   readonly #next = new Map<string, number>();
 

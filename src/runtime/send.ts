@@ -75,9 +75,9 @@ export const unknownTopic = (topic: string): StreamsError =>
 
 /**
  * Writes records to a topic, in order, to the partitions that Kafka's own clients would choose. Resolves when
- * the broker has them. It opens a writer for each call: a service that writes often uses {@link openProducer}. A failed
- * call may have written some of the records.
- * Errors: TOPIC_UNKNOWN, PRODUCE_FAILED, and those of the schema registry if Avro serdes are used.
+ * the broker has them. It opens a writer for each call: a service that writes often uses {@link
+ * openProducer}. A failed call may have written some of the records. Errors: TOPIC_UNKNOWN, PRODUCE_FAILED,
+ * and those of the schema registry if Avro serdes are used.
  *
  * ```ts no-run
  * await send(broker, 'payments', { key: serdes.string, value: serdes.json<Payment>() }, [{ key: 'a', value: payment }]);

@@ -39,8 +39,9 @@ export interface StartOptions extends EngineOptions {
    */
   readonly schemaRegistry?: SchemaRegistry | (() => Promise<SchemaRegistry>);
   /**
-   * `false`: no other process can look into the application. Default: the command line of this user can, over a socket
-   * in `<directory>/<application>`, as `millrace state`, `progress` and `stop` do. Only for stores on disk.
+   * `false`: no other process can look into the application. Default: the command line of this user can, over
+   * a socket in `<directory>/<application>`, as `millrace state`, `progress` and `stop` do. Only for stores
+   * on disk.
    */
   readonly control?: boolean;
   /** A bound for cached rows that several applications share; `cacheBytes` is then not used. */

@@ -18,12 +18,15 @@ export interface StoreView<K, V> {
    * time, for a store that keeps past versions of its rows. CONFIG_INVALID for any other store.
    */
   get(key: K, asOf?: number): Promise<V | null>;
-  /** All rows: by partition, then in the byte order of their keys. In one array: {@link rows} takes no more memory. */
+  /**
+   * All rows: by partition, then in the byte order of their keys. In one array: {@link rows} takes no more
+   * memory.
+   */
   entries(): Promise<readonly (readonly [key: K, value: V])[]>;
   /**
-   * Rows, one after the other: by partition, then in the byte order of their keys. Leave the loop to stop early. Rows
-   * that change meanwhile may be seen before or after their change. Rejects if a task moves to another process
-   * meanwhile: its rows would be missing. CONFIG_INVALID for a prefix if keys are no text.
+   * Rows, one after the other: by partition, then in the byte order of their keys. Leave the loop to stop
+   * early. Rows that change meanwhile may be seen before or after their change. Rejects if a task moves to
+   * another process meanwhile: its rows would be missing. CONFIG_INVALID for a prefix if keys are no text.
    */
   rows(options?: RowOptions<K>): AsyncIterable<readonly [key: K, value: V]>;
   /**
@@ -110,17 +113,14 @@ export function viewStore<K, V>(graph: Graph, engine: () => EngineView, name: st
         return found;
       }),
     rows: (options = {}) =>
-      limited(
-        options,
-        async function* () {
-          const asked = tasks();
-          for (const task of options.reverse ? [...asked].reverse() : asked) {
-            const store = task.state?.cached(name);
-            if (!tasks().includes(task) || !store) throw moved(name);
-            yield* rowsOf(typedStore<K, V>(store), store.spec.shown?.key ?? store.spec.key, options);
-          }
-        },
-      ),
+      limited(options, async function* () {
+        const asked = tasks();
+        for (const task of options.reverse ? [...asked].reverse() : asked) {
+          const store = task.state?.cached(name);
+          if (!tasks().includes(task) || !store) throw moved(name);
+          yield* rowsOf(typedStore<K, V>(store), store.spec.shown?.key ?? store.spec.key, options);
+        }
+      }),
     windows: (key, range) =>
       inStates(async (states) => {
         const found: (readonly [unknown, V])[] = [];

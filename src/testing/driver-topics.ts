@@ -1,5 +1,8 @@
-import type { Duration } from '../model/duration.js';
+import type { Graph } from '../graph/graph.js';
+import { type Duration, durationMs } from '../model/duration.js';
+import { StreamsError } from '../model/errors.js';
 import type { InputRecord } from '../runtime/send.js';
+import type { ManualClock } from './manual-clock.js';
 import type { OutputRecord } from './topics.js';
 
 /** Faults in the delivery of input records. */
@@ -42,3 +45,34 @@ export interface TestOutput<K, V> {
   /** Whether everything was read. */
   isEmpty(): Promise<boolean>;
 }
+
+/** The times of records without a timestamp, one after the other. */
+export function timesOf({ startMs, advance }: TestInputOptions, clock: ManualClock): () => number {
+  if (startMs === undefined && advance === undefined) return () => clock.now();
+  const step = advance === undefined ? 0 : durationMs(advance, 'advance');
+  let next = startMs ?? clock.now();
+  return () => {
+    const time = next;
+    next += step;
+    return time;
+  };
+}
+
+/** TOPIC_UNKNOWN, with the topics that there are. */
+export const unknownTopic = (topic: string, all: readonly string[]): StreamsError =>
+  new StreamsError('TOPIC_UNKNOWN', {
+    what: 'there is no such topic',
+    saw: topic,
+    expected: [...all].sort().join(', '),
+    action: 'Use a topic that the topology reads or writes.',
+  });
+
+/** The topics that a topology reads or writes, without internal ones. */
+export const topicsOf = ({ nodes }: Graph): ReadonlySet<string> =>
+  new Set(
+    nodes.flatMap((node) =>
+      (node.kind === 'source' || node.kind === 'sink' || node.kind === 'globalTable') && node.topic !== null
+        ? [node.topic]
+        : [],
+    ),
+  );

@@ -16,11 +16,19 @@ import type { SchemaRegistry } from '../serdes/registry/port.js';
 import type { SerdeServices } from '../serdes/serde.js';
 import { memoryDatabases } from '../state/database/memory.js';
 import { memoryIdentityFiles } from '../state/directory/identity-files.js';
-import type { DeliveryFaults, TestInput, TestInputOptions, TestOutput } from './driver-topics.js';
+import {
+  type DeliveryFaults,
+  type TestInput,
+  type TestInputOptions,
+  type TestOutput,
+  timesOf,
+  topicsOf,
+  unknownTopic,
+} from './driver-topics.js';
 import { ManualClock } from './manual-clock.js';
 import { OutputReading } from './output-reading.js';
 import { type SeededRow, seedStore } from './seed.js';
-import { settled } from './settled.js';
+import { drained, settled } from './settled.js';
 
 export interface TestDriverOptions extends EngineOptions {
   /**
@@ -91,16 +99,12 @@ export class TestDriver {
   /** TOPOLOGY_INVALID lists the problems of the topology. */
   static async create(topology: Topology, options: TestDriverOptions = {}): Promise<TestDriver> {
     const driver = new TestDriver(topology, options);
-    const { nodes } = topology.graph;
-    const names = new Set(
-      nodes.flatMap((node) =>
-        (node.kind === 'source' || node.kind === 'sink' || node.kind === 'globalTable') && node.topic !== null
-          ? [node.topic]
-          : [],
-      ),
-    );
     await driver.#broker.admin.createTopics(
-      [...names].map((name) => ({ name, partitions: driver.#partitions(name), config: { 'retention.ms': '-1' } })),
+      [...topicsOf(topology.graph)].map((name) => ({
+        name,
+        partitions: driver.#partitions(name),
+        config: { 'retention.ms': '-1' },
+      })),
     );
     await driver.restart();
     return driver;
@@ -108,7 +112,8 @@ export class TestDriver {
 
   /**
    * An input topic. Records of a global table are in the table when `send` resolves, so stream records that
-   * are sent later find them. Records without a timestamp get that of the clock, or the next one of `options`.
+   * are sent later find them. Records without a timestamp get that of the clock, or the next one of
+   * `options`.
    */
   input<K, V>(topic: string, serdes: TopicSerdes<K, V>, options: TestInputOptions = {}): TestInput<K, V> {
     const time = timesOf(options, this.#clock);
@@ -116,7 +121,9 @@ export class TestDriver {
       const partitions = await this.#partitionsOf(topic);
       const { duplicate = 0, shuffle = 0, seed = 1 } = faults;
       const timed = records.map((record) => ({ ...record, timestamp: record.timestamp ?? time() }));
-      const delivered = [...disorder(timed, { duplicate, shuffle, random: seededRandom(seed) })].map(({ item }) => item);
+      const delivered = [...disorder(timed, { duplicate, shuffle, random: seededRandom(seed) })].map(
+        ({ item }) => item,
+      );
       const opened = await openedFor(topic, 'write', serdes, this.#services);
       const writer = await this.#broker.createWriter();
       await writer.write(encodeRecords(topic, partitions, opened, delivered, this.#clock.now()));
@@ -148,8 +155,8 @@ export class TestDriver {
   }
 
   /**
-   * Gives a store rows before the first record: as if they had been made and committed before. Only for stores with
-   * one row for each key (STORE_READ_ONLY).
+   * Gives a store rows before the first record: as if they had been made and committed before. Only for
+   * stores with one row for each key (STORE_READ_ONLY).
    */
   async seed<K, V>(store: string, rows: readonly SeededRow<K, V>[]): Promise<void> {
     const engine = this.#running();
@@ -177,9 +184,9 @@ export class TestDriver {
     if (!this.#engine) return;
     try {
       const { done } = this.#engine;
-      const drained = this.#drain(this.#engine);
+      const all = drained(this.#engine);
       // After `close` it no longer waits for a call that does not return.
-      await settled(this.#clock, Promise.race([drained, done.catch(() => drained)]));
+      await settled(this.#clock, Promise.race([all, done.catch(() => all)]));
     } catch (error) {
       this.#engine = undefined;
       if (error instanceof InjectedCrash) return;
@@ -280,11 +287,6 @@ export class TestDriver {
     return typeof partitions === 'number' ? partitions : (ownOf(partitions, topic) ?? 1);
   }
 
-  async #drain(engine: Engine): Promise<void> {
-    // Repartition topics feed other tasks, which may come earlier in the round.
-    while ((await engine.processWaiting()) > 0);
-  }
-
   #running(): Engine {
     if (this.#engine) return this.#engine;
     throw new StreamsError('STOPPED', {
@@ -293,24 +295,4 @@ export class TestDriver {
       action: 'Call restart() after a crash.',
     });
   }
-}
-
-const unknownTopic = (topic: string, all: readonly string[]): StreamsError =>
-  new StreamsError('TOPIC_UNKNOWN', {
-    what: 'there is no such topic',
-    saw: topic,
-    expected: [...all].sort().join(', '),
-    action: 'Use a topic that the topology reads or writes.',
-  });
-
-/** The times of records without a timestamp, one after the other. */
-function timesOf({ startMs, advance }: TestInputOptions, clock: ManualClock): () => number {
-  if (startMs === undefined && advance === undefined) return () => clock.now();
-  const step = advance === undefined ? 0 : durationMs(advance, 'advance');
-  let next = startMs ?? clock.now();
-  return () => {
-    const time = next;
-    next += step;
-    return time;
-  };
 }

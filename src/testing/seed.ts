@@ -7,7 +7,11 @@ import type { StoreSpec } from '../state/contract.js';
 export type SeededRow<K, V> = readonly [key: K, value: V, timestampMs?: number];
 
 /** Puts rows into a store, in the tasks that their keys belong to, and commits them. */
-export async function seedStore(engine: Engine, spec: StoreSpec, rows: readonly SeededRow<unknown, unknown>[]): Promise<void> {
+export async function seedStore(
+  engine: Engine,
+  spec: StoreSpec,
+  rows: readonly SeededRow<unknown, unknown>[],
+): Promise<void> {
   if (spec.kind !== 'keyValue' || spec.shown)
     throw new StreamsError('STORE_READ_ONLY', {
       what: 'cannot seed the store',

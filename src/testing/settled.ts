@@ -1,4 +1,5 @@
 import { nextTurn } from '../runtime/config/system.js';
+import type { Engine } from '../runtime/engine/engine.js';
 import type { ManualClock } from './manual-clock.js';
 
 /**
@@ -16,4 +17,9 @@ export async function settled<T>(clock: ManualClock, work: Promise<T>): Promise<
     if (!done && clock.waiting) clock.fireNext();
   }
   return end;
+}
+
+/** Repartition topics feed other tasks, which may come earlier in the round. */
+export async function drained(engine: Engine): Promise<void> {
+  while ((await engine.processWaiting()) > 0);
 }

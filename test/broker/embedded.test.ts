@@ -31,7 +31,7 @@ describe('the embedded broker and its directory', () => {
     const broker = await openRocks(directory, new ManualClock());
     await assert.rejects(
       openRocks(directory, new ManualClock()),
-      fails('STATE_LOCKED', directory, 'The embedded broker is for one process'),
+      fails('STATE_LOCKED', directory, 'The embedded broker is open for one process alone'),
     );
     await broker.close();
     const again = await openRocks(directory, new ManualClock());

@@ -89,7 +89,7 @@ describe('an application that runs in one terminal', () => {
 describe('an application that does not run', () => {
   const project = useProjects({ inShell: true });
 
-  it('STATE_MISMATCH: has no progress and cannot be stopped, also where a killed process has left its socket', async () => {
+  it('STATE_MISMATCH: has no progress and cannot be stopped, even where a killed one left its socket', async () => {
     const here = project('esm-project');
     await here.output('run topology.ts --input payments=payments.jsonl --input-key account --until-idle');
     writeFileSync(here.path('.millrace/state/payments/control-1-1.sock'), '');

@@ -41,6 +41,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'runtime/config/offset-texts.ts': 'names and numbers',
   'state/directory/checkpoint.ts': 'names and numbers',
   'state/directory/identity.ts': 'names and numbers',
+  'net/messages.ts': 'what a process asks another one',
   'state/database/synced-mark.ts': 'names and numbers',
 };
 

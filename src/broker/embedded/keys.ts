@@ -12,8 +12,8 @@
  * | `o` topicId:4 partition:4 groupId:utf8 | version:1 offset:8 metadata:utf8 |
  * | `b` topicId:4 partition:4 baseOffset:8 | version:1 maxTimestamp:8, then the record batch (`record-batch/format.ts`) |
  *
- * Keys from 0xff on belong to the database itself (`state/database/write-witness.ts`). The maxTimestamp of a batch is
- * the highest of this batch and all earlier ones.
+ * Keys from 0xff on belong to the database itself (`state/database/write-witness.ts`). The maxTimestamp of a
+ * batch is the highest of this batch and all earlier ones.
  */
 import {
   logCorrupt,

@@ -1,4 +1,5 @@
 import { StreamsError } from '../../model/errors.js';
+import { called } from '../called.js';
 import type { Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../port.js';
 import type { Log } from './log.js';
 
@@ -135,7 +136,7 @@ export class LocalMember implements Membership {
    */
   revoke(): Promise<void> {
     if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
-    this.#revoking ??= Promise.race([call(this.options.onRevoked), this.removed]).finally(() => {
+    this.#revoking ??= Promise.race([called(this.options.onRevoked), this.removed]).finally(() => {
       this.#revoking = undefined;
       if (this.#state === 'active') this.#state = 'waiting';
     });
@@ -147,7 +148,7 @@ export class LocalMember implements Membership {
     if (this.gone || this.#leaving) return;
     this.generation = generation;
     this.#state = 'active';
-    this.#assigning = Promise.race([call(() => this.options.onAssigned(assignment, generation)), this.removed]);
+    this.#assigning = Promise.race([called(() => this.options.onAssigned(assignment, generation)), this.removed]);
     try {
       await this.#assigning;
     } finally {
@@ -170,9 +171,4 @@ export class LocalMember implements Membership {
     this.#notJoined(error);
     this.#removed();
   }
-}
-
-/** Turns a callback that throws synchronously into a rejection. */
-async function call(callback: () => Promise<void>): Promise<void> {
-  await callback();
 }

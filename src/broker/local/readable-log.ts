@@ -9,9 +9,13 @@ export interface ReadablePartition {
   readonly tail: readonly StoredBatch[];
   /** For messages: `payments[0]`. */
   readonly where: string;
-  /** The index in the tail of the batch that holds an offset; undefined if the offset is older than the tail. */
+  /**
+   * The index in the tail of the batch that holds an offset; undefined if the offset is older than the tail.
+   */
   tailIndex(offset: number): number | undefined;
-  /** Calls back after each append and when the topic is deleted; the returned function removes the listener. */
+  /**
+   * Calls back after each append and when the topic is deleted; the returned function removes the listener.
+   */
   listen(callback: () => void): () => void;
 }
 
@@ -24,8 +28,8 @@ export interface ReadableLog<P extends ReadablePartition> {
     read(partition: P, from: number, limit: number): Promise<readonly StoredBatch[]>;
   };
   /**
-   * Asks another process for a partition. Afterwards {@link find} returns it if it exists. Left out if `find` knows
-   * every partition at once.
+   * Asks another process for a partition. Afterwards {@link find} returns it if it exists. Left out if `find`
+   * knows every partition at once.
    */
   lookUp?(topic: string, partition: number): Promise<void>;
 }

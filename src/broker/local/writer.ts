@@ -86,8 +86,8 @@ export class LocalWriter implements Writer {
   }
 
   /**
-   * Writes finished batches of a writer in another process. Outside a transaction it resolves when they are written;
-   * {@link flush} reports what failed. In a transaction they wait for `commit`.
+   * Writes finished batches of a writer in another process. Outside a transaction it resolves when they are
+   * written; {@link flush} reports what failed. In a transaction they wait for `commit`.
    */
   async append(batches: readonly OutgoingBatch[]): Promise<void> {
     this.#check();

@@ -71,7 +71,8 @@ export class KnownTopics implements WritableLog<KnownPartition> {
     for (const name of names) {
       const topic = found.get(name);
       const known = this.#topics.get(name);
-      // A partition is the same object while it is the same partition: writers keep its unfinished batch by it.
+      // A partition is the same object while it is the same partition: writers keep its unfinished batch by
+      // it.
       if (topic && known?.topicId === topic.topicId) {
         known.settings = logConfig(topic.config);
         known.isStale = false;

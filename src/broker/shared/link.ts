@@ -25,8 +25,8 @@ export interface LinkOptions {
 }
 
 /**
- * The connection to whichever process serves the broker. When it ends, the next call connects again. If no process
- * serves the broker, this one takes over, and connects to itself.
+ * The connection to whichever process serves the broker. When it ends, the next call connects again. If no
+ * process serves the broker, this one takes over, and connects to itself.
  */
 export class Link {
   readonly #options: LinkOptions;
@@ -87,7 +87,9 @@ export class Link {
     this.#live?.tell(method, input);
   }
 
-  /** From now on, the serving process hears of this one as often; undefined: only while it waits for answers. */
+  /**
+   * From now on, the serving process hears of this one as often; undefined: only while it waits for answers.
+   */
   set membersBeatMs(ms: number | undefined) {
     this.#membersBeatMs = ms;
     this.#cancelBeat?.();
@@ -109,8 +111,8 @@ export class Link {
   }
 
   /**
-   * While answers are waited for, or members need it, the other process hears of this one. If it says nothing itself
-   * for as long as a connection may take, it hangs, and the connection ends.
+   * While answers are waited for, or members need it, the other process hears of this one. If it says nothing
+   * itself for as long as a connection may take, it hangs, and the connection ends.
    */
   #beatSoon(peer: Peer): void {
     if (this.#cancelBeat || (peer.waiting === 0 && this.#membersBeatMs === undefined)) return;

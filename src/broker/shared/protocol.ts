@@ -3,8 +3,8 @@ import type { MemberGeneration } from '../local/group.js';
 import type { PartitionOffset, TopicPartition, WriteResult, WriterOptions } from '../port.js';
 
 /**
- * What the process that serves an embedded broker, and the processes that use it, say to each other. A change that an
- * older process would not understand gets another number.
+ * What the process that serves an embedded broker, and the processes that use it, say to each other. A change
+ * that an older process would not understand gets another number.
  */
 export const PROTOCOL = 1;
 

@@ -10,8 +10,8 @@ type MemberAnswers = Answers<Pick<ServerCalls, Extract<keyof ServerCalls, `membe
 const SESSION_MS = 10_000;
 
 /**
- * A member of a group of the broker that another process serves. If that process ends, the member is lost: the next
- * process knows no members.
+ * A member of a group of the broker that another process serves. If that process ends, the member is lost:
+ * the next process knows no members.
  */
 export class RemoteMember implements Membership {
   generation = 0;

@@ -17,9 +17,7 @@ import { outcomeUnknown, receivedResult, serverGone } from './errors.js';
 import type { KnownPartition, KnownTopics } from './known-topics.js';
 import type { Link } from './link.js';
 import type { SentResult } from './protocol.js';
-
-/** Bytes of full batches that are not acknowledged before the caller has to wait. */
-const MAX_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
+import { Unacknowledged } from './unacknowledged.js';
 
 export interface RemoteWriterOptions extends Pick<WriterOptions, 'transactionalId' | 'onResult' | 'onRefused'> {
   readonly link: Link;
@@ -38,24 +36,25 @@ interface Opened {
 }
 
 /**
- * Writes to the broker that another process serves. Records are checked and encoded here; finished batches go to that
- * process, in order. If it ends, it is unknown whether batches under way were written: `flush` rejects with
- * BROKER_UNAVAILABLE, and later records go to the next process. A transactional writer is fenced (PRODUCER_FENCED).
+ * Writes to the broker that another process serves. Records are checked and encoded here; finished batches go
+ * to that process, in order. If it ends, it is unknown whether batches under way were written: `flush`
+ * rejects with BROKER_UNAVAILABLE, and later records go to the next process. A transactional writer is fenced
+ * (PRODUCER_FENCED).
  *
- * Memory: 8 MiB and one batch for each partition; the other process holds a transaction until it is committed.
+ * Memory: 8 MiB and one batch for each partition; the other process holds a transaction until it is
+ * committed.
  */
 export class RemoteWriter implements Writer {
   readonly #options: RemoteWriterOptions;
   readonly #failures = new Failures();
   readonly #outbox: PendingBatches<KnownPartition>;
   readonly #acknowledged = new Map<string, number>();
-  readonly #pending = new Set<Promise<void>>();
+  readonly #unacknowledged = new Unacknowledged();
   #opened: Promise<Opened> | undefined;
   /** While topics are looked up, later records wait for their turn. */
   #adding: Promise<void> | undefined;
   /** Batches whose outcome is unknown. */
   #unknown: StreamsError | undefined;
-  #unacknowledged = 0;
   #unsynced = false;
   #inTransaction = false;
   #wasOpen = false;
@@ -99,7 +98,7 @@ export class RemoteWriter implements Writer {
     await this.#adding;
     if (!this.#inTransaction) {
       this.#send(this.#outbox.takeAll());
-      await Promise.all(this.#pending);
+      await this.#unacknowledged.all();
       if (this.#unsynced) await this.#sync();
     }
     const error = this.#unknown ?? this.#failures.error();
@@ -136,7 +135,8 @@ export class RemoteWriter implements Writer {
     const failure = this.#failures.error();
     if (failure) throw failure;
     this.#send(this.#outbox.takeAll());
-    // Closed before it is written: the outcome of a failed commit is unknown, so only abort() or close() may follow.
+    // Closed before it is written: the outcome of a failed commit is unknown, so only abort() or close() may
+    // follow.
     this.#inTransaction = false;
     await this.#call('writer.commit');
   }
@@ -183,7 +183,7 @@ export class RemoteWriter implements Writer {
     this.#outbox.add(records);
     if (this.#outbox.fullBytes === 0) return undefined;
     this.#send(this.#outbox.takeFull());
-    return this.#unacknowledged > MAX_UNACKNOWLEDGED_BYTES ? this.#room() : undefined;
+    return this.#unacknowledged.isFull ? this.#unacknowledged.room() : undefined;
   }
 
   /** Never rejects: `flush` reports what failed. */
@@ -202,13 +202,8 @@ export class RemoteWriter implements Writer {
     if (batches.length === 0) return;
     let bytes = 0;
     for (const batch of batches) bytes += batch.bytes.length;
-    this.#unacknowledged += bytes;
     this.#unsynced = true;
-    const done = this.#append(batches).finally(() => {
-      this.#unacknowledged -= bytes;
-      this.#pending.delete(done);
-    });
-    this.#pending.add(done);
+    this.#unacknowledged.add(bytes, this.#append(batches));
   }
 
   /** Never rejects: see {@link flush}. */
@@ -283,11 +278,6 @@ export class RemoteWriter implements Writer {
   #forget(): void {
     this.#failures.clear();
     this.#unknown = undefined;
-  }
-
-  /** Waits until half of the limit is free. */
-  async #room(): Promise<void> {
-    while (this.#unacknowledged > MAX_UNACKNOWLEDGED_BYTES / 2) await Promise.race(this.#pending);
   }
 
   #check(): void {

@@ -21,9 +21,9 @@ export interface ServedClientOptions {
 }
 
 /**
- * A process that uses the broker, as the process that serves it sees it. It has a connection of its own, which ends as
- * in a crash of that process when the socket ends. Its members leave the group when it has not been heard of for a
- * session: it may be stopped, or too busy.
+ * A process that uses the broker, as the process that serves it sees it. It has a connection of its own,
+ * which ends as in a crash of that process when the socket ends. Its members leave the group when it has not
+ * been heard of for a session: it may be stopped, or too busy.
  */
 export class ServedClient {
   readonly #core: LocalCore;

@@ -13,8 +13,8 @@ interface ReadAnswer {
 }
 
 /**
- * The log as one client reads it. The client watches partitions: it is told when they grow, once for everything that one
- * write has changed. Batches are sent as they are stored; the client decodes them.
+ * The log as one client reads it. The client watches partitions: it is told when they grow, once for
+ * everything that one write has changed. Batches are sent as they are stored; the client decodes them.
  */
 export class ServedLog {
   readonly #log: Log;
@@ -124,7 +124,10 @@ export class ServedLog {
   }
 }
 
-/** Batches of the tail, from the first that begins at or after an offset. Undefined: the tail does not reach back. */
+/**
+ * Batches of the tail, from the first that begins at or after an offset. Undefined: the tail does not reach
+ * back.
+ */
 function fromTail(log: PartitionLog, from: number, limit: number): readonly StoredBatch[] | undefined {
   const index = log.tailIndex(from);
   if (index === undefined) return undefined;

@@ -16,8 +16,8 @@ export interface ServeOptions {
 /** Serves a broker of this process to other processes of the machine. */
 export interface BrokerServer {
   /**
-   * Ends the service in order: members of clients are revoked and may commit, answers under way are sent. Clients go
-   * on with the next process that serves the broker.
+   * Ends the service in order: members of clients are revoked and may commit, answers under way are sent.
+   * Clients go on with the next process that serves the broker.
    */
   close(): Promise<void>;
 }
@@ -35,6 +35,7 @@ export async function serve({ directory, broker, clock, pid }: ServeOptions): Pr
   return {
     async close() {
       const closing = server.close();
+      closing.catch(() => undefined);
       await Promise.all(
         [...peers].map(async ([peer, connection]) => {
           await connection.close().catch(() => undefined);

@@ -25,9 +25,10 @@ interface Owned {
 }
 
 /**
- * The embedded broker of a directory, for all processes of the machine. The first one opens the log and serves it on
- * a socket in the directory; the others are its clients. When it ends, another one opens the log: nothing that was
- * acknowledged is lost. Members of groups then join again; readers and plain writers go on.
+ * The embedded broker of a directory, for all processes of the machine. The first one opens the log and
+ * serves it on a socket in the directory; the others are its clients. When it ends, another one opens the
+ * log: nothing that was acknowledged is lost. Members of groups then join again; readers and plain writers go
+ * on.
  */
 export class SharedBroker implements Broker {
   readonly #options: SharedBrokerOptions;
@@ -119,7 +120,7 @@ export class SharedBroker implements Broker {
 /**
  * Opens the embedded broker of a directory, and creates it if missing: see {@link SharedBroker}.
  *
- * Errors: those of {@link openEmbeddedBroker}, but STATE_LOCKED only if the other process does not serve the broker.
- * STATE_MISMATCH if it runs another version. BROKER_UNAUTHORIZED if it belongs to another user.
+ * Errors: those of {@link openEmbeddedBroker}, but STATE_LOCKED only if the other process does not serve the
+ * broker. STATE_MISMATCH if it runs another version. BROKER_UNAUTHORIZED if it belongs to another user.
  */
 export const openSharedBroker = (options: SharedBrokerOptions): Promise<Broker> => new SharedBroker(options).open();

@@ -47,9 +47,9 @@ export class WatchedPartition implements ReadablePartition {
 }
 
 /**
- * The log of the process that serves the broker, as the readers of this one see it. It is told how far the partitions
- * go that somebody reads, and asks for batches when they are needed. When another process serves the broker, it asks
- * that one: readers notice nothing.
+ * The log of the process that serves the broker, as the readers of this one see it. It is told how far the
+ * partitions go that somebody reads, and asks for batches when they are needed. When another process serves
+ * the broker, it asks that one: readers notice nothing.
  */
 export class WatchedLog implements ReadableLog<WatchedPartition> {
   readonly #link: Link;

@@ -87,7 +87,8 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   const stop = new Stop(io);
   const status = new StatusLine(io, (text) => void write(io.stderr, `${text}\n`));
   const input = openInput(file, io, stop.signal);
-  if (options.null && options.key === undefined) throw usage('cannot use --null', 'no --key', 'the field with the keys');
+  if (options.null && options.key === undefined)
+    throw usage('cannot use --null', 'no --key', 'the field with the keys');
   const serdes = await serdesFor(topic, options, io);
   const { broker, createsTopics } = await openBrokerOf(options, io);
   let sent: Sent | undefined;

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ConfiguredApplication, MillraceConfig, MillraceSettings } from '../../define-config.js';
 import { messageOf, StreamsError } from '../../model/errors.js';
 import { isName, NAME_RULE } from '../../model/names.js';
 import { nearestName } from '../../model/text/nearest-name.js';
+import type { ConfiguredApplication, MillraceConfig, MillraceSettings } from '../../runtime/config/define-config.js';
 import { showValue } from '../../serdes/show.js';
 import { loadModule } from '../load/load-topology.js';
 
@@ -35,8 +35,8 @@ export interface ConfigFile {
 }
 
 /**
- * Finds and reads the configuration in a directory, or the nearest one above. Undefined: there is none. Errors:
- * CONFIG_INVALID, which lists everything that is wrong with it.
+ * Finds and reads the configuration in a directory, or the nearest one above. Undefined: there is none.
+ * Errors: CONFIG_INVALID, which lists everything that is wrong with it.
  */
 export async function findConfig(from: string): Promise<ConfigFile | undefined> {
   for (let directory = from; ; directory = dirname(directory)) {
@@ -77,7 +77,7 @@ function problemsOf(config: unknown): readonly string[] {
   return [
     ...unknownFields(settings, '', ['applications']),
     ...applications.flatMap((application: unknown, i) => problemsOfApplication(application, `applications[${i}]`)),
-    ...Array.from(twice, (name) => `two applications are called ${showValue(name)}`),
+    ...Array.from(twice, (name) => `two applications are called "${name}"`),
   ];
 }
 

@@ -1,8 +1,9 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Command, Option } from '@commander-js/extra-typings';
-import type { ConfiguredApplication, MillraceSettings } from '../../define-config.js';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
+import { ownOf } from '../../model/own.js';
 import { show } from '../../model/text/show.js';
+import type { ConfiguredApplication, MillraceSettings } from '../../runtime/config/define-config.js';
 import type { Io } from '../terminal/io.js';
 import { usage } from '../terminal/usage.js';
 import { type ConfigFile, findConfig } from './config-file.js';
@@ -29,7 +30,8 @@ const ADDRESSES: ReadonlySet<string> = new Set(['broker', 'schemaRegistry']);
 
 /**
  * Fills the options of a command that the command line leaves open: from the environment, else from the
- * configuration, else with their defaults. A file that is the name of a configured application becomes its file.
+ * configuration, else with their defaults. A file that is the name of a configured application becomes its
+ * file.
  *
  * Errors: USAGE for a wrong value, which names the variable or the field. Those of {@link findConfig}.
  */
@@ -66,7 +68,7 @@ function apply(command: Command, option: Option, { io, found, application }: Con
   if (name === 'kafkaConfig' && !String(command.getOptionValue('broker')).startsWith('kafka:'))
     return { option: shown, value: current, source: 'default' };
   const variable = variableOf(name);
-  const text = io.env[variable];
+  const text = ownOf(io.env, variable);
   if (text !== undefined && text !== '') {
     const value = parsed(option, text.split(isList(option) ? ',' : /(?!)/), variable);
     command.setOptionValueWithSource(name, value, 'env');
@@ -106,7 +108,10 @@ function applicationOf(
   );
 }
 
-/** The value as it would stand on the command line: several texts for an option that may be given several times. */
+/**
+ * The value as it would stand on the command line: several texts for an option that may be given several
+ * times.
+ */
 function textsOf(name: string, value: unknown, directory: string): readonly string[] {
   if (typeof value === 'object' && value !== null)
     return Object.entries(value).map(([step, policy]) => `${step}=${policyText(policy)}`);
@@ -129,7 +134,7 @@ function located(name: string, value: unknown, directory: string): unknown {
   return isAbsolute(value) || /^[a-z][a-z0-9+.-]*:/i.test(value) ? value : resolve(directory, value);
 }
 
-/** Whether the option may be given several times. */
+/** Whether the option may be given several times: its parser takes what was given before. */
 const isList = ({ parseArg }: Option): boolean => (parseArg?.length ?? 0) > 1;
 
 function parsed(option: Option, texts: readonly string[], where: string): unknown {

@@ -24,10 +24,11 @@ const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
  * its class. One process can load only one file: the settings of the TypeScript loader cannot be changed
  * after its registration.
  *
- * `file#name` is another export than the default one. It may be a topology, a promise of one, a function that returns
- * either, or a topology that provides its dependencies.
+ * `file#name` is another export than the default one. It may be a topology, a promise of one, a function that
+ * returns either, or a topology that provides its dependencies.
  *
- * Errors: TOPOLOGY_NOT_FOUND if there is no such file or export, it cannot be loaded, or is not a topology. TOPOLOGY_INVALID if its millrace version is not compatible with this one.
+ * Errors: TOPOLOGY_NOT_FOUND if there is no such file or export, it cannot be loaded, or is not a topology.
+ * TOPOLOGY_INVALID if its millrace version is not compatible with this one.
  */
 export async function loadTopology(file: string, cwd: string): Promise<Topology> {
   const { path, name } = topologyFile(file, cwd);
@@ -181,7 +182,7 @@ const noDependencies = (name: string, path: string): StreamsError =>
 
 const noExport = (path: string, name: string, module: Readonly<Record<string, unknown>>): StreamsError =>
   new StreamsError('TOPOLOGY_NOT_FOUND', {
-    what: `the file has no export ${showValue(name)}`,
+    what: `the file has no export "${name}"`,
     at: path,
     saw: exportsOf(module),
     action: 'Correct the name behind the #.',

@@ -79,20 +79,23 @@ export interface InputFile {
 }
 
 /** `TOPIC=FILE.jsonl`, any number of times. */
-export function inputFiles(text: string, previous: readonly InputFile[] = []): readonly InputFile[] {
+export function inputFiles(text: string, previous: readonly InputFile[] | undefined): readonly InputFile[] {
   const at = text.indexOf('=');
   if (at <= 0 || at === text.length - 1) throw usage('cannot read --input', show(text), 'TOPIC=FILE.jsonl');
-  return [...previous, { topic: text.slice(0, at), file: text.slice(at + 1) }];
+  return [...(previous ?? []), { topic: text.slice(0, at), file: text.slice(at + 1) }];
 }
 
 /** An option that may be given several times. */
-export const several = (text: string, previous: readonly string[] = []): readonly string[] => [...previous, text];
+export const several = (text: string, previous: readonly string[] | undefined): readonly string[] => [
+  ...(previous ?? []),
+  text,
+];
 
 /**
  * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` retries three times, 100 ms apart,
  * then skips.
  */
-export function errorPolicies(text: string, previous: ErrorPolicies = {}): ErrorPolicies {
+export function errorPolicies(text: string, previous: ErrorPolicies | undefined): ErrorPolicies {
   const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   if (!STEPS.includes(step))
     throw usage('cannot read --on-error', show(text), `STEP=POLICY, where STEP is one of ${STEPS.join(', ')}`);

@@ -14,14 +14,14 @@ export interface StateSelection extends LookBackOptions {
 }
 
 /**
- * Passes the stores of an application to a function, one task after the other. These are the stores on disk; if
- * the application runs, its processes are asked. Rows and identities stay unchanged. Or they are the stores
- * at a moment, reconstructed from the topics. Returns the exit code of the function, or the signal's exit
- * code.
+ * Passes the stores of an application to a function, one task after the other. These are the stores on disk;
+ * if the application runs, its processes are asked. Rows and identities stay unchanged. Or they are the
+ * stores at a moment, reconstructed from the topics. Returns the exit code of the function, or the signal's
+ * exit code.
  *
- * Errors: STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED if the
- * application runs and does not answer, STATE_MISMATCH if there is no state, or if stores have other serdes. As of a moment:
- * those of `stateAsOf`.
+ * Errors: STORE_UNKNOWN for a store that the topology does not have. On disk: STATE_LOCKED if the application
+ * runs and does not answer, STATE_MISMATCH if there is no state, or if stores have other serdes. As of a
+ * moment: those of `stateAsOf`.
  */
 export async function withStores(
   file: string,

@@ -15,8 +15,7 @@ export async function openWithRetry(
   { io, stop, logger }: { readonly io: Io; readonly stop: Stop; readonly logger: Logger },
 ): Promise<OpenedBroker | undefined> {
   const over = new AbortController();
-  const cancel =
-    options.wait === undefined ? undefined : io.clock.after(durationMs(options.wait), () => over.abort());
+  const cancel = options.wait === undefined ? undefined : io.clock.after(durationMs(options.wait), () => over.abort());
   const signal = AbortSignal.any([stop.signal, over.signal]);
   try {
     return await withRetry(`connecting to ${withoutLogin(options.broker)}`, { clock: io.clock, logger, signal }, () =>

@@ -12,7 +12,8 @@ export interface RunningSelection {
 }
 
 /**
- * Passes the processes of this machine that run an application to a function. Errors: STATE_MISMATCH if there is none.
+ * Passes the processes of this machine that run an application to a function. Errors: STATE_MISMATCH if there
+ * is none.
  */
 export async function withRunning(
   file: string,

@@ -2,8 +2,8 @@
 const COLUMNS = 80;
 
 /**
- * Fits a help text into 80 columns, whatever wrote it: paragraphs are filled again, examples are continued behind
- * a backslash, and lines of a list are continued below their text.
+ * Fits a help text into 80 columns, whatever wrote it: paragraphs are filled again, examples are continued
+ * behind a backslash, and lines of a list are continued below their text.
  */
 export function helpText(text: string): string {
   const fitted: string[] = [];

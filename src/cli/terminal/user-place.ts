@@ -5,7 +5,7 @@ import { messageOf } from '../../model/errors.js';
 /**
  * The paths of this copy of millrace, compiled and in source maps: stack frames in them are not the user's.
  */
-const COMPILED = dirname(dirname(fileURLToPath(import.meta.url)));
+const COMPILED = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const OWN = [COMPILED, join(dirname(COMPILED), 'src')];
 
 const inside = (path: string, ...below: string[]): boolean =>

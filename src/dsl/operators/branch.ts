@@ -22,11 +22,12 @@ export type Branches<R extends AnyRecord, G> = {
 } & { readonly rest: Observable<WithValue<R, Exclude<ValueOf<R>, Taken<G>>>> };
 
 /**
- * Splits a stream or a table: each record goes to the first branch whose predicate takes its value, else to `rest`.
- * Type guards give the branches the types of their values.
+ * Splits a stream or a table: each record goes to the first branch whose predicate takes its value, else to
+ * `rest`. Type guards give the branches the types of their values.
  *
- * On a table, a row that changes its branch is deleted in the old one, as {@link filterValues} does. No state. Each
- * branch that is used calls the predicates before its own, so they must depend on the value and key alone.
+ * On a table, a row that changes its branch is deleted in the old one, as {@link filterValues} does. No
+ * state. Each branch that is used calls the predicates before its own, so they must depend on the value and
+ * key alone.
  *
  * ```ts
  * const { placed, shipped, rest } = branch(orders, {
@@ -43,8 +44,9 @@ export function branch<R extends AnyRecord, G extends BranchGuards<R>>(
   guards: G & { readonly rest?: never },
 ): Branches<R, G> {
   const names = Object.keys(guards);
+  const predicates = Object.values(guards as BranchGuards<R>);
   const indexOf = (value: ValueOf<R>, key: KeyOf<R>): number =>
-    names.findIndex((name) => (guards as BranchGuards<R>)[name]?.(value, key));
+    predicates.findIndex((predicate) => predicate(value, key));
   const taken = (index: number) =>
     source.pipe(filterValues<R>((value: ValueOf<R>, key: KeyOf<R>) => indexOf(value, key) === index));
   const branches = new Map<string, Observable<R>>(names.map((name, index) => [name, taken(index)]));

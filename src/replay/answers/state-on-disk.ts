@@ -44,17 +44,18 @@ export interface StoreOnDisk extends PastStore {
 }
 
 /**
- * Reads the stores that an application has on this machine, one task after the other: global tables first, then
- * tasks by sub-topology and partition. It needs no broker. Rows and identities stay unchanged.
+ * Reads the stores that an application has on this machine, one task after the other: global tables first,
+ * then tasks by sub-topology and partition. It needs no broker. Rows and identities stay unchanged.
  *
- * A task that is open in a running process is read through that process: its rows are those of the last commit that is
- * on disk, at most a second old while the task catches up.
+ * A task that is open in a running process is read through that process: its rows are those of the last
+ * commit that is on disk, at most a second old while the task catches up.
  *
  * A store can be used until the next one is requested: then the databases of its task are closed. Memory: a
  * cache of 1 MB, and what RocksDB keeps for one task.
  *
- * Errors: STORE_UNKNOWN for a store that the topology does not have. STATE_LOCKED if the application runs with
- * `control: false`, or does not answer. STATE_MISMATCH if there is no state, or if stores have other serdes.
+ * Errors: STORE_UNKNOWN for a store that the topology does not have. STATE_LOCKED if the application runs
+ * with `control: false`, or does not answer. STATE_MISMATCH if there is no state, or if stores have other
+ * serdes.
  *
  * ```ts no-run
  * for await (const store of stateOnDisk(shop, { stateDirectory: '.millrace/state', store: 'balances' }))

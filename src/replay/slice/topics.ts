@@ -20,7 +20,10 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
     ),
   ].sort();
 
-/** The configuration of an application that the tools find by its name, of the version that counts: {@link ofGroup}. */
+/**
+ * The configuration of an application that the tools find by its name, of the version that counts: {@link
+ * ofGroup}.
+ */
 export const resolveApplication = (
   topology: Topology,
   { admin }: Pick<Broker, 'admin'>,

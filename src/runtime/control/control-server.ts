@@ -24,8 +24,8 @@ export interface Controlled {
 let sockets = 0;
 
 /**
- * Lets other processes of this user look into a running application, and stop it, over a socket in its directory. They
- * read the databases as they are on disk: rows of commits, never those of a batch under way.
+ * Lets other processes of this user look into a running application, and stop it, over a socket in its
+ * directory. They read the databases as they are on disk: rows of commits, never those of a batch under way.
  */
 export class ControlServer {
   readonly #of: Controlled;

@@ -4,8 +4,8 @@ import type { Logger } from '../../model/ports.js';
 import { type Controlled, ControlServer } from './control-server.js';
 
 /**
- * Lets other processes look into an application while it runs: see {@link ControlServer}. An application runs as well
- * without: a problem is only logged.
+ * Lets other processes look into an application while it runs: see {@link ControlServer}. An application runs
+ * as well without: a problem is only logged.
  *
  * @param directory That of the application.
  */

@@ -1,7 +1,10 @@
 import type { KeyRange } from '../../model/database.js';
 import type { Progress } from '../engine/progress.js';
 
-/** The calls to a running process of an application. A change that older processes do not understand gets a number. */
+/**
+ * The calls to a running process of an application. A change that older processes do not understand gets a
+ * number.
+ */
 export const CONTROL_PROTOCOL = 1;
 
 /** What a process says of itself. */

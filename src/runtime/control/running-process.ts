@@ -41,7 +41,9 @@ export class RunningProcess {
     return (await this.#call('describe', null)).value;
   }
 
-  /** A database that the process has open, read-only; undefined if it has it not. Closing it changes nothing. */
+  /**
+   * A database that the process has open, read-only; undefined if it has it not. Closing it changes nothing.
+   */
   database(directory: string): Database | undefined {
     if (!this.info.databases.includes(resolve(directory))) return undefined;
     return {
@@ -89,8 +91,8 @@ export class RunningProcess {
 }
 
 /**
- * The processes of this machine that run an application with this state directory, in the order of their process ids.
- * Sockets of processes that were killed are left out.
+ * The processes of this machine that run an application with this state directory, in the order of their
+ * process ids. Sockets of processes that were killed are left out.
  *
  * Errors: STATE_LOCKED if a process does not answer, STATE_MISMATCH if it runs another version.
  */

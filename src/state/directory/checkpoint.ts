@@ -21,7 +21,8 @@ export interface Checkpoint {
   /** The last reset that deleted the stores before these rows were made. Undefined: none did. */
   readonly emptied?: string | undefined;
   /**
-   * The epoch (see runtime/changelog/epochs.ts) of each store's changelog up to its position; absent if there is none.
+   * The epoch (see runtime/changelog/epochs.ts) of each store's changelog up to its position; absent if there
+   * is none.
    */
   readonly epochs?: Readonly<Record<string, number>>;
 }

@@ -71,7 +71,16 @@ describe('stateOnDisk', () => {
     await streams.untilIdle();
   });
 
-  it('STATE_LOCKED while the application runs', async () => {
+  it('reads through the application while it runs', async () => {
+    assert.deepEqual(await rows({ store: 'balances' }), [
+      ['balances', 'by-account-0', 'ada', { total: 4 }],
+      ['balances', 'by-account-0', 'bob', { total: 2 }],
+    ]);
+  });
+
+  it('STATE_LOCKED while an application runs that answers no other process', async () => {
+    await stop();
+    streams = await start(bank(), { broker, stateDirectory: directory, control: false });
     await assert.rejects(rows(), failure('STATE_LOCKED'));
   });
 

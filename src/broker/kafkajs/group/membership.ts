@@ -1,4 +1,5 @@
 import { sleep } from '../../../model/ports.js';
+import { called } from '../../called.js';
 import type { GroupMember, Membership, MembershipOptions, PartitionOffset, TopicPartition } from '../../port.js';
 import type { Client } from '../connection/client.js';
 import type { Connections } from '../connection/connections.js';
@@ -23,6 +24,7 @@ import {
 import { checkGroup, checkInstance } from './group-errors.js';
 import { commitOffsets, committedOffsets } from './group-offsets.js';
 import { heartbeats } from './heartbeats.js';
+import { topicsSeen } from './topics-seen.js';
 
 /** Short, because a dead member holds up the next rebalance. */
 const DEFAULT_SESSION_MS = 10_000;
@@ -203,7 +205,7 @@ export class KafkaMembership implements Membership {
     const members: GroupMember[] = joined.members
       .map(({ memberId, metadata }) => ({ memberId, metadata: decodeSubscription(metadata) }))
       .sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
-    this.#topicsSeen = await this.#topics();
+    this.#topicsSeen = await topicsSeen(this.#client, this.#options.topics);
     const parts = await this.#options.assign(members);
     return members.map(({ memberId }) => [memberId, encodeAssignment(parts.get(memberId) ?? Buffer.alloc(0))]);
   }
@@ -217,7 +219,7 @@ export class KafkaMembership implements Membership {
     const watching = this.#leads ? this.#watchTopics(beating.signal) : undefined;
     watching?.catch(() => undefined);
     try {
-      this.#assigning = call(() => this.#options.onAssigned(assignment));
+      this.#assigning = called(() => this.#options.onAssigned(assignment));
       await this.#assigning;
       this.#assigning = undefined;
       this.#resolveJoined(this);
@@ -244,23 +246,15 @@ export class KafkaMembership implements Membership {
     while (!signal.aborted) {
       await sleep(this.#client.clock, WATCH_TOPICS_MS, signal);
       if (signal.aborted) return;
-      const seen = await this.#topics().catch(() => this.#topicsSeen);
+      const seen = await topicsSeen(this.#client, this.#options.topics).catch(() => this.#topicsSeen);
       if (seen !== this.#topicsSeen) return;
     }
-  }
-
-  async #topics(): Promise<string> {
-    const { topics } = await this.#client.metadata(this.#options.topics);
-    return topics
-      .map(({ name, partitions }) => `${name} ${partitions.length}`)
-      .sort()
-      .join(', ');
   }
 
   /** Calls onRevoked, unless the member has no assignment. Afterwards it cannot commit. */
   #revoke(): Promise<void> {
     if (this.#state !== 'active') return this.#revoking ?? Promise.resolve();
-    this.#revoking ??= call(this.#options.onRevoked).finally(() => {
+    this.#revoking ??= called(this.#options.onRevoked).finally(() => {
       this.#revoking = undefined;
       if (this.#state === 'active') this.#state = 'joining';
     });
@@ -300,9 +294,4 @@ export class KafkaMembership implements Membership {
   #askGroup<R>(request: Request<R>): Promise<R> {
     return this.#client.askCoordinator('group', this.groupId, request, { connections: this.#connections, waits: true });
   }
-}
-
-/** Turns a callback that throws synchronously into a rejection. */
-async function call(callback: () => Promise<void>): Promise<void> {
-  await callback();
 }

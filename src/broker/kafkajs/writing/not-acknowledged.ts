@@ -12,6 +12,13 @@ import type { ProducedPartition } from '../wire/requests-records.js';
 import { isDenied, topicError } from '../wire/rights.js';
 import type { PartitionQueue } from './partition-queue.js';
 
+/** Error codes that concern records, not the batch, its partition or the producer. */
+export const OF_RECORDS: ReadonlySet<number> = new Set([
+  CODE.messageTooLarge,
+  CODE.invalidTimestamp,
+  CODE.policyViolation,
+  CODE.invalidRecord,
+]);
 /** The broker's state of the producer does not match what it receives: a new producer id starts over. */
 export const SEQUENCE_LOST: ReadonlySet<number> = new Set([45, 49, 59]);
 

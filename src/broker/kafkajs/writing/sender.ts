@@ -17,7 +17,7 @@ import {
   type ProducerIdentity,
   produceRequest,
 } from '../wire/requests-records.js';
-import { errorOf, type Failed, failureOf, refusalOf, SEQUENCE_LOST } from './not-acknowledged.js';
+import { errorOf, type Failed, failureOf, OF_RECORDS, refusalOf, SEQUENCE_LOST } from './not-acknowledged.js';
 import type { PartitionQueue } from './partition-queue.js';
 import type { Transactions } from './transaction.js';
 import type { WriteResults } from './write-results.js';
@@ -31,13 +31,6 @@ const DELIVERY_MS = 120_000;
 const REQUEST_BYTES = 16 * 1024 * 1024;
 const RETRY_PAUSE_MS = 50;
 const UNKNOWN_MS = 1_000;
-/** Error codes that concern records, not the batch, its partition or the producer. */
-const OF_RECORDS: ReadonlySet<number> = new Set([
-  CODE.messageTooLarge,
-  CODE.invalidTimestamp,
-  CODE.policyViolation,
-  CODE.invalidRecord,
-]);
 const NO_ERRORS: ReadonlyMap<number, StreamsError> = new Map();
 
 /**

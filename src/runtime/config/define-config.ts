@@ -1,8 +1,11 @@
-import type { Duration } from './model/duration.js';
-import type { Guarantee } from './runtime/config/config.js';
-import type { ErrorPolicies } from './runtime/config/policy.js';
+import type { Duration } from '../../model/duration.js';
+import type { Guarantee } from './config.js';
+import type { ErrorPolicies } from './policy.js';
 
-/** Settings that commands take from a configuration, if the command line and the environment do not say otherwise. */
+/**
+ * Settings that commands take from a configuration, if the command line and the environment do not say
+ * otherwise.
+ */
 export interface MillraceSettings {
   /** `embedded:DIRECTORY` or `kafka://HOST:PORT`. A relative directory is relative to the configuration. */
   readonly broker?: string;
@@ -31,7 +34,9 @@ export interface MillraceSettings {
   readonly check?: boolean;
 }
 
-/** An application of a project, with settings of its own. Commands find it by its name in the place of a file. */
+/**
+ * An application of a project, with settings of its own. Commands find it by its name in the place of a file.
+ */
 export interface ConfiguredApplication extends MillraceSettings {
   /** The application id. */
   readonly name: string;
@@ -45,7 +50,8 @@ export interface MillraceConfig extends MillraceSettings {
 }
 
 /**
- * Types a configuration. The command line finds the file in the directory of the topology, or the nearest one above.
+ * Types a configuration. The command line finds the file in the directory of the topology, or the nearest one
+ * above.
  *
  * ```ts
  * // millrace.config.ts
