@@ -4,7 +4,7 @@ import { StreamsError } from '../model/errors.js';
 const PREFIX_BYTES = 8;
 
 /** More than any batch of records or answer has; a larger length is not one of ours. */
-export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 /** A message between two processes: a head, which is JSON, and parts, which are bytes. */
 export interface Message {

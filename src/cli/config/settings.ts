@@ -21,7 +21,7 @@ export interface Setting {
 }
 
 /** Variables of the environment: `--commit-every` is `MILLRACE_COMMIT_EVERY`. */
-export const variableOf = (name: string): string =>
+const variableOf = (name: string): string =>
   `MILLRACE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Fields that are paths or addresses: relative ones are relative to the configuration. */
