@@ -66,6 +66,7 @@ export {
   type MillraceSettings,
 } from './runtime/config/define-config.js';
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
+export type { ApplicationState, AssignmentChange, LifeHooks, TaskRestore } from './runtime/config/life-hooks.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';
 export type { Progress } from './runtime/engine/progress.js';

@@ -14,6 +14,7 @@ import {
   type EngineOptions,
   resolveConfig,
 } from './config/config.js';
+import type { LifeHooks } from './config/life-hooks.js';
 import { systemClock } from './config/system.js';
 import { openControl } from './control/open-control.js';
 import { OpenDatabases } from './control/open-databases.js';
@@ -21,7 +22,7 @@ import { Engine } from './engine/engine.js';
 import type { Progress } from './engine/progress.js';
 import { type StoreView, viewStore } from './store-view.js';
 
-export interface StartOptions extends EngineOptions {
+export interface StartOptions extends EngineOptions, LifeHooks {
   readonly broker: Broker;
   /**
    * Directory of the stores. A task uses `<directory>/<application>/<task>`, global tables use
@@ -126,6 +127,7 @@ export async function startConfigured(
     clock,
     openDatabase: isControlled ? databases.noting(openDatabase) : openDatabase,
     stateDirectory,
+    hooks: hooksOf(options),
     ...(cache && { cache }),
     ...(schemaRegistry && {
       schemaRegistry: typeof schemaRegistry === 'function' ? schemaRegistry : async () => schemaRegistry,
@@ -155,3 +157,9 @@ export async function startConfigured(
   };
   return handle(await Engine.start(topology, config, ports, false, onStarting));
 }
+
+const hooksOf = ({ onState, onAssignment, onRestore }: LifeHooks): LifeHooks => ({
+  ...(onState && { onState }),
+  ...(onAssignment && { onAssignment }),
+  ...(onRestore && { onRestore }),
+});

@@ -142,8 +142,6 @@ class Run {
         streams = starting;
       });
       if (!streams) return;
-      const { tasks } = streams.progress();
-      logger.info({ app: streams.applicationId, tasks, guarantee: options.guarantee }, 'running');
       const work = this.#work(streams, inputs);
       await Promise.race([work, streams.done, failed, stop.requestedOnce()]);
       // A signal also ends an input that is being read.

@@ -11,6 +11,7 @@ import type { CacheBudget } from '../../state/cache/cache-budget.js';
 import type { IdentityFiles } from '../../state/directory/identity-files.js';
 import { type ApplicationVersion, firstVersion } from './application-version.js';
 import type { EffectGate } from './effect-gate.js';
+import type { LifeHooks } from './life-hooks.js';
 import { type ErrorPolicies, type PolicyName, type ResolvedPolicy, resolvePolicy } from './policy.js';
 
 /** The numbered steps of a commit. commit.ts, docs/guarantees.md and the crash tests use the same numbers. */
@@ -93,6 +94,7 @@ export interface EnginePorts {
   readonly openDatabase: OpenDatabase;
   readonly stateDirectory: string;
   readonly logger?: Logger;
+  readonly hooks?: LifeHooks;
   /** Called when a serde first needs it. Default: no registry. */
   readonly schemaRegistry?: () => Promise<SchemaRegistry>;
   /** Shared with other engines. Default: a budget of its own, of `cacheBytes`. */

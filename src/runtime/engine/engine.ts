@@ -3,7 +3,7 @@ import { CacheBudget } from '../../state/cache/cache-budget.js';
 import { Alignment } from '../align/alignment.js';
 import type { EngineConfig, EnginePorts } from '../config/config.js';
 import { Metrics } from '../config/metrics.js';
-import { isPassing, type RetryOptions, withRetry } from '../config/retry.js';
+import { type RetryOptions, withRetry } from '../config/retry.js';
 import { sharedAbort } from '../config/shared-abort.js';
 import { StopLimit } from '../config/stop-limit.js';
 import { stopped } from '../config/stopped.js';
@@ -21,8 +21,10 @@ import { isForeignTopic } from '../topics/topic-owners.js';
 import type { TopicCounts } from '../topics/topics.js';
 import { warnBusy } from './busy-warning.js';
 import { IdleWatch } from './idle-watch.js';
+import { Life } from './life.js';
 import { processWaiting } from './process-waiting.js';
 import { type Progress, progressOf } from './progress.js';
+import { release } from './release.js';
 import { planTasks } from './task-plan.js';
 import { TaskPool } from './task-pool.js';
 
@@ -51,7 +53,7 @@ export class Engine {
   /** Undefined: the offsets of the application are not checked yet. */
   #inDoubt: ReadonlySet<string> | undefined;
   #group: GroupMember | undefined;
-  #phase: Progress['phase'] = 'starting';
+  readonly #life: Life;
   #failure: Error | undefined;
   #starting = Promise.resolve();
   #ending: Promise<void> | undefined;
@@ -74,6 +76,7 @@ export class Engine {
       isRestoring: (id) => this.#pool.find(id)?.phase === 'restoring',
     });
     this.#manual = manual;
+    this.#life = new Life(config, ports.hooks);
     this.#limit = new StopLimit(clock);
     this.#pool = new TaskPool({
       applicationId: config.applicationId,
@@ -102,6 +105,7 @@ export class Engine {
     onStarting?: (engine: Engine) => void,
   ): Promise<Engine> {
     const engine = new Engine(topology, config, ports, manual);
+    engine.#life.begun();
     onStarting?.(engine);
     try {
       engine.#starting = engine.#start();
@@ -131,7 +135,7 @@ export class Engine {
   }
 
   progress(): Progress {
-    return progressOf(this.#phase, this, this.#metrics, this.#limit.leftMs);
+    return progressOf(this.#life.phase, this, this.#metrics, this.#limit.leftMs);
   }
 
   /** Resolves when every record in the source topics, internal ones included, is processed and committed. */
@@ -196,18 +200,18 @@ export class Engine {
         return assignTasks(members, this.#shapes());
       },
       onAssigned: () => {
-        if (this.#phase === 'running') void this.#takeUp().catch((error: Error) => this.#fail(error));
+        if (this.#life.isMember) void this.#takeUp().catch((error: Error) => this.#fail(error));
       },
       // A member that leaves gives up its tasks: a stop that is cut short waits for none of them.
-      onRevoked: async () => void (await this.#limit.within(this.#pool.pause())),
-      onLost: () => this.#pool.giveUp(),
+      onRevoked: () => this.#life.rebalancing(() => this.#limit.within(this.#pool.pause())),
+      onLost: () => this.#life.rebalancing(() => this.#pool.giveUp()).then(() => this.#life.assigned([])),
       onBusy: (ms: number) => warnBusy(this.#config, this.tasks, ms),
       onFatal: (error: Error) => this.#fail(error),
     };
     await GroupMember.join(options, (place) => {
       this.#group = place;
     });
-    this.#phase = 'running';
+    this.#life.joined();
     await this.#takeUp();
   }
 
@@ -243,7 +247,9 @@ export class Engine {
     if (this.#group?.assigned !== assigned) return;
     const tasks = plannedTasksNamed(this.#tasks, assigned);
     for (const id of tasks.keys()) this.#onDisk.add(id);
+    this.#life.assigned([...tasks.keys()]);
     await this.#pool.take(tasks, this.#inDoubt).catch((error) => refuse(error, app, this.#pool));
+    if (this.settled) this.#life.runs();
   }
 
   #taskOptions(task: PlannedTask): TaskOptions {
@@ -257,6 +263,7 @@ export class Engine {
       budget: this.#budget,
       inputs: this.#inputs,
       metrics: this.#metrics,
+      onRestore: this.#life.restore,
       globals: this.globals,
       alignment: this.#alignment,
       onFatal: () => this.#pool.find(task.id)?.wakeup(),
@@ -277,23 +284,14 @@ export class Engine {
 
   async #finish(error: Error | undefined): Promise<void> {
     this.#failure = error;
-    this.#phase = 'stopping';
+    this.#life.stops();
     this.#limit.begin(this.#config.stopMs);
     this.#abort.abort();
     // A failed task has stopped within a batch: the next start repeats what it did since its last commit.
-    const problems = [...(await this.#pool.end(!error, this.#limit))];
-    const failed = (problem: unknown): void => void problems.push(problem);
-    await this.#limit.within(this.globals.close()).catch(failed);
-    await this.#limit.within(this.#group?.leave() ?? Promise.resolve()).catch(failed);
-    await this.#limit.within(this.#starting).catch(() => undefined);
-    this.#limit.end();
-    this.#phase = 'stopped';
-    this.#failure ??= problems[0] as Error | undefined;
-    if (!error && isPassing(this.#failure))
-      this.#config.logger.warn(
-        { app: this.applicationId },
-        'stopped without a last commit, because the cluster does not answer: the next start continues from the commit before',
-      );
+    const opened = { pool: this.#pool, globals: this.globals, group: this.#group, starting: this.#starting };
+    const [problem] = await release(opened, !error, this.#limit);
+    this.#failure ??= problem as Error | undefined;
+    this.#life.ended(this.#failure, !error);
     if (this.#failure) this.#settleDone.reject(this.#failure);
     else this.#settleDone.resolve();
   }

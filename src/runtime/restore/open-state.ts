@@ -17,7 +17,7 @@ export interface OpenState {
   /** From here on, the caller must close the state, also if the restore fails. */
   onOpened(state: TaskState): void;
   /** Called with the number of changelog records left. */
-  onProgress(left: number): void;
+  onProgress(left: number, restored: number): void;
 }
 
 export interface OpenedState {
@@ -72,7 +72,7 @@ export async function openState(
     committed: contained,
     signal,
     onProgress: (left, count) => {
-      told.onProgress(left);
+      told.onProgress(left, count);
       // Other tasks restore at the same time.
       metrics.restoredRecords += count - counted;
       counted = count;

@@ -7,7 +7,7 @@ import { type Clock, sleep } from '../../model/ports.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
-import type { PolicyName } from '../config/policy.js';
+import type { PolicyName, ResolvedPolicy } from '../config/policy.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import type { Outgoing } from '../record/outbox.js';
 import { deadLetter } from './dead-letter.js';
@@ -86,8 +86,9 @@ export class FailureHandler {
   }
 
   /**
-   * Applies the step's policy: it retries (if there is something to try), skips, writes a dead letter, or
-   * throws. Resolves if the task can continue: true if it continues without the record.
+   * Applies the step's policy: it retries (if there is something to try, and the error may pass), skips,
+   * writes a dead letter, or throws. Resolves if the task can continue: true if it continues without the
+   * record.
    */
   async handle(
     step: PolicyName,
@@ -141,6 +142,17 @@ export class FailureHandler {
     return failed.error;
   }
 
+  /** The first attempt again is worth a warning; more of them only to who looks. */
+  #logRetry(
+    { code, problem }: StreamsError,
+    { node, attempt }: { readonly node: string; readonly attempt: number },
+    { retries, backoffMs }: ResolvedPolicy,
+  ): void {
+    const level = attempt === 1 ? 'warn' : 'debug';
+    const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${backoffMs} ms: ${problem}`;
+    this.#config.logger[level]({ node, code, attempt }, text);
+  }
+
   /** The last error and the number of its attempt; undefined: an attempt succeeded. */
   async #tryAgain(
     step: PolicyName,
@@ -164,7 +176,9 @@ export class FailureHandler {
       }
     }
     let attempt = 1;
-    for (; again && attempt <= policy.retries && !ends(error, failed); attempt++) {
+    for (; again && attempt <= policy.retries && !isPermanent(error, failed); attempt++) {
+      this.#metrics.count(node, 'retries');
+      this.#logRetry(atRecord(step, error, node, source), { node, attempt }, policy);
       await sleep(this.#clock, policy.backoffMs, this.#stop?.noCalls);
       this.#stop?.check();
       try {
@@ -177,6 +191,18 @@ export class FailureHandler {
     return { error, attempt };
   }
 }
+
+/**
+ * Errors that another attempt may not meet, although nobody has changed the program: somebody adds what is
+ * missing.
+ */
+const LOOKED_UP = new Set(['TOPIC_UNKNOWN', 'SCHEMA_UNKNOWN']);
+
+/**
+ * Whether another attempt would end in the same way: the same bytes, the same value, the same wrong version.
+ */
+const isPermanent = (error: unknown, failed: FailedRecord): boolean =>
+  ends(error, failed) || (isStreamsError(error) && !error.retryable && !LOOKED_UP.has(error.code));
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
 

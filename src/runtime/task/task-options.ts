@@ -1,4 +1,5 @@
 import type { Alignment } from '../align/alignment.js';
+import type { TaskRestore } from '../config/life-hooks.js';
 import type { GlobalTables } from '../globals/global-tables.js';
 import type { InputBuffer } from '../poll/input-buffer.js';
 import type { TaskScope } from '../topics/task-scope.js';
@@ -11,4 +12,5 @@ export interface TaskOptions extends TaskScope {
   readonly globals: GlobalTables;
   /** Called for an error that belongs to no record: a late emission. */
   readonly onFatal: (error: Error) => void;
+  readonly onRestore: (restore: TaskRestore) => void;
 }

@@ -41,7 +41,7 @@ export interface OpeningOptions {
   readonly opened: OpenedParts;
   readonly signal: AbortSignal;
   /** Called with the number of changelog records left to restore. */
-  readonly onProgress: (left: number) => void;
+  readonly onProgress: (left: number, restored: number) => void;
   readonly onFatal: (error: Error) => void;
 }
 

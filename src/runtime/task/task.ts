@@ -11,6 +11,7 @@ import { SinceCommit } from '../commit/since-commit.js';
 import { closeAll } from '../config/close-all.js';
 import { stopped } from '../config/stopped.js';
 import type { Intake } from '../poll/intake.js';
+import { RestoreWatch } from '../restore/restore-watch.js';
 import type { TaskOptions } from './task-options.js';
 import { type OpenedParts, openParts, type TaskParts } from './task-parts.js';
 import { Phase, type TaskPhase } from './task-phase.js';
@@ -25,7 +26,7 @@ export class Task {
   #parts!: TaskParts;
   readonly #opened: OpenedParts = {};
   readonly #purge: RepartitionPurge;
-  #restoreLeft = 0;
+  readonly #restore: RestoreWatch;
   readonly #since = new SinceCommit();
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
@@ -41,6 +42,7 @@ export class Task {
     this.id = taskId(options.subTopology.id, options.partition);
     this.partition = options.partition;
     this.subTopology = options.subTopology;
+    this.#restore = new RestoreWatch(this.id, options.ports.clock, options.onRestore);
     this.#due = new CommitDue(options);
     this.#lastBatch = new LastBatch(options.ports.clock);
     this.#purge = RepartitionPurge.of(options);
@@ -68,7 +70,7 @@ export class Task {
   }
 
   get restoreLeft(): number {
-    return this.#restoreLeft;
+    return this.#restore.left;
   }
 
   /** Records that are known to be in the log and were not taken. */
@@ -250,19 +252,24 @@ export class Task {
   }
 
   async #open(): Promise<void> {
-    this.#parts = await openParts(this.#options, {
-      task: this,
-      opened: this.#opened,
-      signal: AbortSignal.any([this.#options.signal, this.#closing.signal]),
-      onProgress: (left) => {
-        this.#restoreLeft = left;
-      },
-      onFatal: (error) => {
-        this.#fatal ??= error;
-        this.#options.onFatal(error);
-      },
-    });
-    this.#since.loggedAgain(this.#parts.loggedAgain);
-    this.#phase.enter('running', this.id);
+    const signal = AbortSignal.any([this.#options.signal, this.#closing.signal]);
+    try {
+      this.#parts = await openParts(this.#options, {
+        task: this,
+        opened: this.#opened,
+        signal,
+        onProgress: (left, restored) => this.#restore.progress(left, restored),
+        onFatal: (error) => {
+          this.#fatal ??= error;
+          this.#options.onFatal(error);
+        },
+      });
+      this.#since.loggedAgain(this.#parts.loggedAgain);
+      this.#phase.enter('running', this.id);
+      this.#restore.ended(signal.aborted ? 'suspended' : 'ended');
+    } catch (error) {
+      this.#restore.ended('suspended');
+      throw error;
+    }
   }
 }
