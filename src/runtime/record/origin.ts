@@ -19,12 +19,14 @@ import { FiredPlace, type Place } from './place.js';
 export const ORIGIN_HEADER = 'millrace.origin';
 
 /**
- * The path of an item up to the input where it arrived.
+ * The path of an item up to the input where it arrived. Its own delivery has a `>` before it: it must not
+ * read as one of the operator before.
  *
  * @param rootOf Returns the root of the source record at an index.
  */
 export function originOf(place: Place, rootOf: (index: number) => string): string {
-  return before(place, rootOf) + turn(place);
+  const own = turn(place);
+  return before(place, rootOf) + (place.cause !== undefined && own !== '' ? `>${own}` : own);
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   effect,
   flatMapValues,
   mapValues,
+  process,
   type StreamRecord,
   type Topology,
   to,
@@ -71,6 +72,33 @@ describe('effect', () => {
         'shop/notify/in-0@2#2',
       ]);
     }
+  });
+
+  it('gives each record a key of its own, whichever of several operators before it made several records', async () => {
+    const keys: string[] = [];
+    const twice = (name: string) =>
+      process({
+        name,
+        process: (record: In, { forward }) => {
+          forward(record);
+          forward(record);
+        },
+      });
+    const target = topology('shop', (t) => {
+      t.stream('in', json<number>()).pipe(
+        twice('one'),
+        flatMapValues((n) => [n, n]),
+        twice('two'),
+        flatMapValues((n) => [n, n]),
+        effect('notify', (_record, { idempotencyKey }) => void keys.push(idempotencyKey)),
+      );
+    });
+    const driver = await open(target);
+    await feed(driver, 'in', [['a', 1, 10]]);
+    await driver.close();
+    assert.equal(keys.length, 16);
+    assert.equal(new Set(keys).size, 16);
+    assert.equal(keys[5], 'shop/notify/in-0@0>process one>process two#1>#1');
   });
 
   it('makes keys of the id of the event, if it has an id function', async () => {

@@ -69,7 +69,7 @@ describe('the origin of what follows from a record', () => {
     const first = new Place(4, BY_RECORD, undefined, 0, { node: 'count totals', port: 0 }, 0, 1);
     const second = new Place(4, BY_RECORD, first, 1, { node: 'joinStream pairs', port: 1 }, 2, 0);
     assert.equal(originOf(first, rootOf), 'in-0@4#1');
-    assert.equal(originOf(second, rootOf), 'in-0@4>count totals#1:1~2');
+    assert.equal(originOf(second, rootOf), 'in-0@4>count totals#1>:1~2');
     assert.equal(originToCarry(second, rootOf), 'in-0@4>count totals#1>joinStream pairs:1~2|');
   });
 
@@ -87,6 +87,24 @@ describe('the origin of what follows from a record', () => {
       }),
       { numRuns: 5_000 },
     );
+  });
+
+  it('is another for each of all short ways to an operator', () => {
+    const bits = [0, 1] as const;
+    const steps = bits.flatMap((port) =>
+      bits.flatMap((emission) => bits.map((delivery) => ['process a', port, emission, delivery] as const)),
+    );
+    const one = steps.map((first) => [first]);
+    const two = one.flatMap((before) => steps.map((next) => [...before, next]));
+    const three = two.flatMap((before) => steps.map((next) => [...before, next]));
+    const short = [...one, ...two];
+    const hops = [
+      ...[...short, ...three].map((all) => [all]),
+      ...short.flatMap((before) => short.map((after) => [before, after])),
+    ];
+    const all = hops.flatMap((each) => [null, 0, 1].map((timer) => originsOf({ index: 0, timer, hops: each })));
+    assert.equal(new Set(all.map(({ of }) => of)).size, all.length);
+    assert.equal(new Set(all.map(({ at }) => at)).size, all.length);
   });
 
   // It makes no difference which version of the application wrote it.
