@@ -26,6 +26,8 @@ export interface InputFields {
 }
 
 export interface ParsedLine {
+  /** From 1. */
+  readonly number: number;
   readonly key: Buffer | null;
   /** The line as it is; null for a deletion. */
   readonly value: Buffer | null;
@@ -54,6 +56,7 @@ export function inputRecord(line: Line, fields: InputFields, at: string, now: ()
   const where = `${at}:${line.number}`;
   const value = parse(line.bytes, where);
   return {
+    number: line.number,
     key: fields.key === undefined ? null : keyOf(fieldOf(value, fields.key, where), fields, where),
     value: fields.withoutValue ? null : bytesOf(line, value, fields.serdes, where),
     headers:

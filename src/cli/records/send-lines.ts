@@ -1,6 +1,6 @@
-import type { Broker, ProducerRecord, Writer } from '../../broker/port.js';
+import type { Broker, ProducerRecord, RefusedRecord, Writer } from '../../broker/port.js';
 import { Disorder, type Disordered, type DisorderOptions } from '../../model/disorder.js';
-import { isStreamsError } from '../../model/errors.js';
+import { isStreamsError, StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { partitionOf } from '../../runtime/topics/partitioner.js';
 import { formatCount, type Rate } from '../terminal/rate.js';
@@ -41,11 +41,14 @@ export interface Sent {
  * others go to all partitions in turn.
  *
  * A line that is not a record ends it with INPUT_INVALID: every line before it is sent; this line and those
- * after it are not. Memory: the lines of one chunk, and the window of the disorder.
+ * after it are not. So does one that the broker refuses, because it is too large, with PRODUCE_FAILED; some
+ * lines after it may then be sent. Memory: the lines of one chunk, and the window of the disorder.
  */
 export async function sendLines(options: SendOptions): Promise<Sent> {
-  const writer = await options.broker.createWriter();
-  const sender = new Sender(options, writer);
+  const refused: Refused[] = [];
+  const onRefused = ({ origin, error }: RefusedRecord): void => void refused.push({ line: origin as number, error });
+  const writer = await options.broker.createWriter({ onRefused });
+  const sender = new Sender(options, writer, refused);
   try {
     const complete = await readAll(options, sender);
     await sender.finish();
@@ -78,8 +81,15 @@ async function readAll({ input, at, live, signal, onProgress }: SendOptions, sen
   }
 }
 
+/** A line that the broker does not take. */
+interface Refused {
+  readonly line: number;
+  readonly error: StreamsError;
+}
+
 class Sender {
   readonly #options: SendOptions;
+  readonly #refused: readonly Refused[];
   readonly #writer: Writer;
   readonly #deliveries: Disorder<ParsedLine>;
   readonly #now: () => number;
@@ -89,8 +99,9 @@ class Sender {
   #keyless = 0;
   #bytes = 0;
 
-  constructor(options: SendOptions, writer: Writer) {
+  constructor(options: SendOptions, writer: Writer, refused: readonly Refused[]) {
     this.#options = options;
+    this.#refused = refused;
     this.#writer = writer;
     this.#deliveries = new Disorder(options.disorder);
     this.#now = () => options.clock.now();
@@ -118,15 +129,29 @@ class Sender {
     } finally {
       await this.#writer.write(ready);
     }
+    this.#check();
   }
 
-  flush(): Promise<void> {
-    return this.#writer.flush();
+  async flush(): Promise<void> {
+    await this.#writer.flush();
+    this.#check();
   }
 
   async finish(): Promise<void> {
     await this.#writer.write(this.#deliveries.end().map((delivery) => this.#deliver(delivery)));
-    await this.#writer.flush();
+    await this.flush();
+  }
+
+  /** PRODUCE_FAILED names the first line that the broker refused. */
+  #check(): void {
+    const [first] = [...this.#refused].sort((a, b) => a.line - b.line);
+    if (!first) return;
+    throw new StreamsError('PRODUCE_FAILED', {
+      what: `the broker refused the line ${this.#options.at}:${first.line}: ${first.error.problem}`,
+      action:
+        'Correct the line, or what the topic accepts. The lines before it were sent; some after it may have been.',
+      cause: first.error,
+    });
   }
 
   #deliver({ item, index, copy }: Disordered<ParsedLine>): ProducerRecord {
@@ -135,8 +160,8 @@ class Sender {
     else if (index !== this.#records - this.#duplicated) this.#displaced++;
     this.#records++;
     const partition = item.key === null ? this.#keyless++ % partitions : partitionOf(item.key, partitions);
-    const { key, value, timestamp, headers } = item;
-    return { topic, partition, timestamp, key, value, headers };
+    const { key, value, timestamp, headers, number } = item;
+    return { topic, partition, timestamp, key, value, headers, origin: number };
   }
 }
 

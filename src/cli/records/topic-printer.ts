@@ -1,5 +1,5 @@
 import { type Broker, partitionKey, type Reader, type TopicPartition } from '../../broker/port.js';
-import { type Clock, type Logger, sleep } from '../../model/ports.js';
+import { type Clock, sleep } from '../../model/ports.js';
 import { recordLines, type ShownSerdes } from '../terminal/show.js';
 
 const MAX_RECORDS = 1_000;
@@ -35,10 +35,9 @@ export class TopicPrinter {
     return printer;
   }
 
-  /** A misspelt topic prints nothing, like a topic without new records. */
-  warnIfMissing(logger: Logger): void {
-    const { topic } = this.#options;
-    if (this.#partitions.length === 0) logger.warn({ topic }, 'nothing to print: there is no such topic');
+  /** The topic, if it does not exist yet. */
+  get missing(): string | undefined {
+    return this.#partitions.length === 0 ? this.#options.topic : undefined;
   }
 
   /** Prints until {@link end} is called, then the records that were written up to that moment. */

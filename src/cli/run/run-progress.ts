@@ -26,24 +26,45 @@ export function showProgress(
       const now = progress();
       running.sample(now?.metrics.recordsIn ?? 0);
       restoring.sample(now?.metrics.restoredRecords ?? 0);
-      if (now === undefined) {
-        status.update(() => `starting: opening and restoring the stores, ${formatMs(clock.monotonic() - since)}`);
-      } else if (now.stopping) {
-        const { leftMs, batches } = now.stopping;
-        const waits = batches.length === 0 ? 'releasing all resources' : `waiting for ${batches.join('; ')}`;
-        status.update(() => `stopping: ${waits}; at most ${formatMs(leftMs)} more`);
-      } else if (now.restoreLeft > 0) {
-        status.update(
-          () => `restoring: ${formatCount(now.restoreLeft)} records left, ${restoring.text(now.restoreLeft)}`,
-        );
-      } else if (now.lag >= WORTH_TELLING_RECORDS) {
-        status.update(() => `catching up: lag ${formatCount(now.lag)} records, ${running.text(now.lag)}`);
-      } else {
-        status.clear();
-      }
+      const shown = textOf(now, { ms: clock.monotonic() - since, running, restoring });
+      if (shown === undefined) status.clear();
+      else status.update(shown, () => fieldsOf(now, { running, restoring }));
       await sleep(clock, LOOK_EVERY_MS, ended.signal);
     }
   };
   void loop();
   return () => ended.abort();
+}
+
+interface Rates {
+  readonly running: Rate;
+  readonly restoring: Rate;
+}
+
+/** Undefined: there is nothing worth showing. */
+function textOf(
+  now: Progress | undefined,
+  { ms, running, restoring }: Rates & { readonly ms: number },
+): (() => string) | undefined {
+  if (now === undefined) return () => `starting: opening and restoring the stores, ${formatMs(ms)}`;
+  const { stopping, restoreLeft, lag } = now;
+  if (stopping) {
+    const { leftMs, batches } = stopping;
+    const waits = batches.length === 0 ? 'releasing all resources' : `waiting for ${batches.join('; ')}`;
+    return () => `stopping: ${waits}; at most ${formatMs(leftMs)} more`;
+  }
+  if (restoreLeft > 0)
+    return () => `restoring: ${formatCount(restoreLeft)} records left, ${restoring.text(restoreLeft)}`;
+  if (lag < WORTH_TELLING_RECORDS) return undefined;
+  return () => `catching up: lag ${formatCount(lag)} records, ${running.text(lag)}`;
+}
+
+function fieldsOf(now: Progress | undefined, { running, restoring }: Rates): object {
+  if (now === undefined) return { phase: 'starting' };
+  const { phase, tasks, lag, restoreLeft, stopping } = now;
+  return {
+    ...{ phase, tasks, lag, recordsPerSecond: Math.round(running.perSecond) },
+    ...(restoreLeft > 0 && { restoreLeft, restoredPerSecond: Math.round(restoring.perSecond) }),
+    ...(stopping && { leftMs: Math.round(stopping.leftMs) }),
+  };
 }

@@ -26,6 +26,7 @@ import { Rate } from '../terminal/rate.js';
 import { StatusLine } from '../terminal/status-line.js';
 import { Stop } from '../terminal/stop.js';
 import { openWithRetry } from './open-with-retry.js';
+import { warnOfUnknown } from './printed-topics.js';
 import { showProgress } from './run-progress.js';
 import { shadowText } from './shadow-text.js';
 import { startingWith } from './starting.js';
@@ -42,7 +43,7 @@ export async function runTopology(file: string, options: RunOptions, io: Io): Pr
   checkInputFiles(options.input ?? [], io.cwd);
   const stop = new Stop(io);
   let logger: Logger | undefined;
-  const status = new StatusLine(io, (text) => logger?.info({}, text));
+  const status = new StatusLine(io, (text, fields) => logger?.info(fields, text));
   logger = createLogger(io, { verbose: options.verbose, status });
   const limit = options.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   try {
@@ -111,8 +112,10 @@ class Run {
   }
 
   async run(): Promise<number> {
-    const { options, stop, logger } = this.#context;
+    const { topology, options, stop, logger } = this.#context;
     const printers = await this.#openPrinters();
+    const missing = printers.flatMap((printer) => printer.missing ?? []);
+    warnOfUnknown(missing, { topology, applicationId: options.app ?? topology.name, logger });
     const printing = Promise.all(printers.map((printer) => printer.run()));
     // Awaited later; until then a failure must not count as unhandled.
     printing.catch(() => undefined);
@@ -126,7 +129,6 @@ class Run {
       for (const printer of printers) printer.end();
       await printing;
     }
-    for (const printer of printers) printer.warnIfMissing(logger);
     const unfinished = this.#cutShort || (options.untilIdle === true && !this.#idle);
     if (unfinished) return stop.exitCode;
     return options.untilIdle && this.#differs ? 1 : 0;

@@ -22,7 +22,7 @@ export function createLogger(io: Io, options: { readonly verbose: boolean; reado
   );
 }
 
-/** `12:34:56 info  running tasks=4` */
+/** `12:34:56Z info  running tasks=4` */
 function shortLine(io: Io, json: string): string {
   const { level, time, msg, ...fields } = JSON.parse(json) as {
     level: keyof typeof COLOURS;
@@ -33,5 +33,5 @@ function shortLine(io: Io, json: string): string {
     plainText(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
   );
   const details = rest.length === 0 ? '' : ` ${coloured(io, io.stderr, 'gray', rest.join(' '))}`;
-  return `${time.slice(11, 19)} ${coloured(io, io.stderr, COLOURS[level], level.padEnd(5))} ${plainText(msg)}${details}\n`;
+  return `${time.slice(11, 19)}Z ${coloured(io, io.stderr, COLOURS[level], level.padEnd(5))} ${plainText(msg)}${details}\n`;
 }

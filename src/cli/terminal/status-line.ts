@@ -13,7 +13,7 @@ const DEFAULT_COLUMNS = 80;
  */
 export class StatusLine {
   readonly #io: Io;
-  readonly #plain: (text: string) => void;
+  readonly #plain: (text: string, fields: object) => void;
   #shown = '';
   #last: number;
 
@@ -21,20 +21,24 @@ export class StatusLine {
    * `plain` writes the line where it cannot be redrawn. Nothing is written in the first seconds, so that
    * short work is silent.
    */
-  constructor(io: Io, plain: (text: string) => void) {
+  constructor(io: Io, plain: (text: string, fields: object) => void) {
     this.#io = io;
     this.#plain = plain;
     this.#last = io.clock.monotonic();
   }
 
-  /** Cheap: may be called at every change. */
-  update(text: () => string): void {
+  /**
+   * Cheap: may be called at every change.
+   *
+   * @param fields The same for programs that read the plain lines.
+   */
+  update(text: () => string, fields: () => object = () => ({})): void {
     const { clock, stderr } = this.#io;
     const now = clock.monotonic();
     if (now - this.#last < (stderr.isTTY ? REDRAW_EVERY_MS : PLAIN_EVERY_MS)) return;
     this.#last = now;
     if (stderr.isTTY) this.#draw(plainText(text()));
-    else this.#plain(plainText(text()));
+    else this.#plain(plainText(text()), fields());
   }
 
   /** Writes whole lines above the status line. */

@@ -26,7 +26,8 @@ import { type StoreDefinition, storeSpecs, versioned } from './process-stores.js
 
 export type { StoreDefinition };
 
-// biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the mapped types below
+// biome-ignore lint/suspicious/noExplicitAny: a mapping of stores of any type; each keeps its own in the
+// mapped types below
 export type StoreDefinitions = Readonly<Record<string, StoreDefinition<any, any>>>;
 
 export type StoresOf<S extends StoreDefinitions> = {

@@ -12,7 +12,9 @@ interface Opened {
   readonly starting: Promise<void>;
 }
 
-/** Releases everything in the time that the limit allows, with a last commit or without. Returns the errors. */
+/**
+ * Releases everything in the time that the limit allows, with a last commit or without. Returns the errors.
+ */
 export async function release(
   { pool, globals, group, starting }: Opened,
   commit: boolean,

@@ -1,7 +1,9 @@
 import type { Clock } from '../../model/ports.js';
 import type { TaskRestore } from '../config/life-hooks.js';
 
-/** Reports when a task begins to restore rows, and how that ended. Nothing is reported where there are none. */
+/**
+ * Reports when a task begins to restore rows, and how that ended. Nothing is reported where there are none.
+ */
 export class RestoreWatch {
   #since: number | undefined;
   #restored = 0;

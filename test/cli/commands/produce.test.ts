@@ -187,6 +187,22 @@ describe('millrace produce', () => {
     });
   }
 
+  it('a line that the broker refuses: PRODUCE_FAILED with its file and number, exit code 3', async () => {
+    const { write, millrace, lines } = bound(project('esm-project'));
+    const large = JSON.stringify({ account: 'b', text: 'x'.repeat(2_000_000) });
+    write('in.jsonl', ['{"account":"a"}', '', large].join('\n'));
+    const { code, stderr } = await millrace('produce things in.jsonl --key account');
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /^PRODUCE_FAILED: the broker refused the line in\.jsonl:3: .*2000\d+ bytes.*The lines before it/m,
+    );
+    assert.deepEqual(
+      (await lines('consume things --until-end')).map(({ key }) => key),
+      ['a'],
+    );
+  });
+
   it('keys are written as the topology reads them: text as JSON text, whole numbers as bigints', async () => {
     const { write, output, lines, millrace } = bound(project('esm-project'));
     write(

@@ -23,10 +23,10 @@ describe('millrace run', () => {
     const log = jsonLines(stderr);
     assert.deepEqual(
       log.map(({ msg }) => msg),
-      ['starting', 'sent 4 records to payments (0 duplicated, 0 displaced)', 'running', 'stopped'],
+      ['starting', 'sent 4 records to payments (0 duplicated, 0 displaced)', 'tasks assigned', 'running', 'stopped'],
     );
-    assert.equal(log[2].app, 'payments');
-    assert.equal(log[3].recordsIn, 4);
+    assert.equal(log[3].app, 'payments');
+    assert.equal(log[4].recordsIn, 4);
     assert.ok(log.every(({ level, time }) => level === 'info' && !Number.isNaN(Date.parse(time))));
   });
 
@@ -120,7 +120,7 @@ describe('millrace run', () => {
     assert.match(stderr, /TOPIC_MISMATCH: .*payments-totals-changelog with 1 partitions/);
   });
 
-  it('USAGE for a misspelt topic of --input, before any write; a warning at the end for one of --print', async () => {
+  it('USAGE for a misspelt topic of --input, before any write; a warning at once for one of --print', async () => {
     const here = project('esm-project');
     const fed = await here.millrace('run topology.ts --input payment=payments.jsonl --until-idle');
     assert.match(
@@ -133,7 +133,9 @@ describe('millrace run', () => {
     assert.equal(code, 0);
     assert.equal(stdout, '');
     const [warning] = jsonLines(stderr).filter(({ level }) => level === 'warn');
-    assert.deepEqual([warning.topic, warning.msg], ['total', 'nothing to print: there is no such topic']);
+    assert.deepEqual(warning.msg, 'there is no topic total to print, and payments names none: did you mean totals?');
+    const said = jsonLines(stderr).map(({ msg }) => msg);
+    assert.ok(said.indexOf(warning.msg) < said.indexOf('running'));
   });
 
   it('exits with 3 where the state directory is a file (STATE_IO) or names no version (STATE_CORRUPT)', async () => {

@@ -63,7 +63,11 @@ describe('progress of long work', () => {
   it('of a running application tells of starting, restoring and catching up, with rate, lag and time left', async () => {
     const clock = new ManualClock();
     const lines: string[] = [];
-    const status = new StatusLine(testIo({ clock }), (text) => lines.push(text));
+    const fields: object[] = [];
+    const status = new StatusLine(testIo({ clock }), (text, more) => {
+      lines.push(text);
+      fields.push(more);
+    });
     let now: Progress | undefined;
     const end = showProgress(() => now, { clock, status });
     const step = async (next: Progress | undefined): Promise<void> => {
@@ -82,6 +86,11 @@ describe('progress of long work', () => {
     assert.equal(lines.length, 3);
     assert.match(lines[0] ?? '', /^starting: opening and restoring the stores, 5\.0 s$/);
     assert.match(lines[1] ?? '', /^restoring: 60,000 records left, [\d,]+ records\/s, .* left$/);
+    assert.deepEqual(fields[0], { phase: 'starting' });
+    assert.deepEqual(Object.keys(fields[1] ?? {}), [
+      ...['phase', 'tasks', 'lag', 'recordsPerSecond', 'restoreLeft', 'restoredPerSecond'],
+    ]);
+    assert.deepEqual(Object.keys(fields[2] ?? {}), ['phase', 'tasks', 'lag', 'recordsPerSecond']);
     assert.match(lines[2] ?? '', /^catching up: lag 1,000,000 records, [\d,]+ records\/s, .* left$/);
   });
 
@@ -117,7 +126,7 @@ describe('the log', () => {
     quiet.warn({ task: 'payments-0', nodes: { a: 1 } }, 'task given up');
     quiet.debug({}, 'not shown');
     createLogger(io, { verbose: true, status }).debug({}, 'shown');
-    assert.equal(io.errors(), '01:02:03 warn  task given up task=payments-0 nodes={"a":1}\n01:02:03 debug shown\n');
+    assert.equal(io.errors(), '01:02:03Z warn  task given up task=payments-0 nodes={"a":1}\n01:02:03Z debug shown\n');
   });
 
   it('has colours on a terminal, unless they are switched off', () => {
