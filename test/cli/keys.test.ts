@@ -114,7 +114,8 @@ function outcomes(files: readonly string[]): readonly Outcome[] {
 describe('a key, as a command prints it,', () => {
   const project = useProjects({ inShell: true });
 
-  it('is taken by each command that asks for one, of each serde, and of windows', async () => {
+  it('is taken by each command that asks for one, of each serde, and of windows', async function () {
+    this.timeout(600_000);
     const here = project('esm-project');
     here.write('counts.mjs', COUNTS);
     await feed(here, counted());
@@ -246,7 +247,8 @@ describe('a test that bisect exports', () => {
     for (const { title, failure } of outcomes(files)) assert.equal(failure, undefined, title);
   }
 
-  it('fails for its predicate and passes after the fix, for keys of each serde and windows of them', async () => {
+  it('fails for its predicate and passes after the fix, for keys of each serde and windows of them', async function () {
+    this.timeout(600_000);
     const here = project('esm-project');
     here.write('counts.mjs', COUNTS);
     await feed(here, counted());
