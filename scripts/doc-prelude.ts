@@ -32,6 +32,16 @@ export interface Shipment {
   readonly carrier: string;
 }
 
+export interface Placed {
+  readonly type: 'placed';
+  readonly total: number;
+}
+
+export interface Shipped {
+  readonly type: 'shipped';
+  readonly carrier: string;
+}
+
 export interface Measurement {
   readonly measuredAt: number;
 }
@@ -53,6 +63,8 @@ export declare const readings: Stream<string, number>;
 export declare const orders: Stream<string, Order>;
 /** Keyed by order. */
 export declare const shipments: Stream<string, Shipment>;
+/** Keyed by order. */
+export declare const orderEvents: Stream<string, Placed | Shipped>;
 /** Keyed by sensor. */
 export declare const positions: Stream<string, Measurement>;
 /** Keyed by account. */

@@ -49,11 +49,12 @@ export function isTopology(value: unknown): value is Topology {
  * export const orders = topology(
  *   'orders',
  *   (t, { pay }) => {
- *     t.stream('orders', { key: serdes.string, value: serdes.json<Order>() }).pipe(effect((order) => pay(order.value)));
+ *     const orders = t.stream('orders', { key: serdes.string, value: serdes.json<Order>() });
+ *     orders.pipe(effect('pay', ({ value }) => pay(value)));
  *   },
- *   { dependencies: () => ({ pay: async (_order: Order) => undefined }) },
+ *   { dependencies: () => ({ pay: async (_order: Order): Promise<void> => undefined }) },
  * );
- * const streams = await start(orders.with({ pay: (order) => payments.charge(order) }), { broker, stateDirectory });
+ * await start(orders.with({ pay: async (order) => console.log(order) }), { broker, stateDirectory: 'state' });
  * ```
  */
 export function topology<D = undefined>(

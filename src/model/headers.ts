@@ -17,12 +17,13 @@ export const isHeaders = (headers: unknown): headers is Headers =>
 export class Headers implements Iterable<HeaderEntry> {
   static readonly none = new Headers([]);
 
-  #entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[]);
+  /** No private name: `assert.deepEqual` compares it. */
+  private list: readonly HeaderEntry[] | (() => readonly HeaderEntry[]);
   #byteLength: number | undefined;
 
   /** `byteLength`: the size in bytes, if it is known before the headers are decoded. */
   constructor(entries: readonly HeaderEntry[] | (() => readonly HeaderEntry[]), byteLength?: number) {
-    this.#entries = entries;
+    this.list = entries;
     this.#byteLength = byteLength;
   }
 
@@ -32,8 +33,8 @@ export class Headers implements Iterable<HeaderEntry> {
   }
 
   get entries(): readonly HeaderEntry[] {
-    if (typeof this.#entries === 'function') this.#entries = this.#entries();
-    return this.#entries;
+    if (typeof this.list === 'function') this.list = this.list();
+    return this.list;
   }
 
   get size(): number {

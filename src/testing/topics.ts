@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../broker/port.js';
-import type { HeaderEntry } from '../model/headers.js';
+import { Headers } from '../model/headers.js';
 import type { TopicSerdes } from '../runtime/send.js';
 
 /** A record of an output topic. */
@@ -7,7 +7,7 @@ export interface OutputRecord<K, V> {
   readonly key: K | null;
   readonly value: V | null;
   readonly timestamp: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   readonly partition: number;
 }
 
@@ -19,12 +19,7 @@ export function decodeOutput<K, V>(
     key: record.key === null ? null : keySerde.decode(record.key, record.headers),
     value: record.value === null ? null : valueSerde.decode(record.value, record.headers),
     timestamp: record.timestamp,
-    headers: Object.fromEntries(
-      record.headers.entries.map(([name, value]: HeaderEntry) => [
-        name,
-        value === null ? '' : Buffer.from(value).toString('utf8'),
-      ]),
-    ),
+    headers: new Headers(record.headers.entries),
     partition: record.partition,
   };
 }

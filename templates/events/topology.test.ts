@@ -30,7 +30,7 @@ describe('orders', () => {
   };
   const reasons = async () => {
     const letters = await driver.deadLetters().read();
-    return letters.map(({ headers }) => headers['millrace.error.code']);
+    return letters.map(({ headers }) => headers.text('millrace.error.code'));
   };
 
   it('follow their events in the order of versions, however these arrive', async () => {

@@ -123,7 +123,7 @@ describe('records whose every text is hostile, on a terminal', () => {
           const { code, lines } = await print('run', 'texts.mjs', '--until-idle', ...verbose);
           assert.equal(code, 1);
           for (const line of lines)
-            assert.match(line, /^(\d\d:\d\d:\d\d |PROCESS_FAILED: | +at |StreamsError: |Error(: |$))/);
+            assert.match(line, /^(\d\d:\d\d:\d\dZ |PROCESS_FAILED: | +at |StreamsError: |Error(: |$))/);
         }
         assert.equal((await print('replay', 'texts.mjs', '--verbose')).code, 1);
         here.end();

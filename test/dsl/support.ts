@@ -65,10 +65,10 @@ export async function deadLetters(
   return records.map(({ key, value, headers }) => ({
     key,
     value: value === null ? null : JSON.parse(value),
-    code: headers['millrace.error.code'],
-    message: headers['millrace.error.message'],
-    operator: headers['millrace.operator'],
-    from: `${headers['millrace.topic']}[${headers['millrace.partition']}]@${headers['millrace.offset']}`,
+    code: headers.text('millrace.error.code'),
+    message: headers.text('millrace.error.message'),
+    operator: headers.text('millrace.operator'),
+    from: `${headers.text('millrace.topic')}[${headers.text('millrace.partition')}]@${headers.text('millrace.offset')}`,
   }));
 }
 

@@ -4,6 +4,7 @@ import { openSchemaRegistry, type SchemaRegistry, type Serde, send, serdes, star
 import { avro } from 'millrace/avro';
 import { TestDriver } from 'millrace/testing';
 import type { Broker } from '#src/broker/port.js';
+import type { Headers } from '#src/index.js';
 import { partitionOf } from '#src/runtime/topics/partitioner.js';
 import wordCount from '../../topology-examples/01-word-count/topology.js';
 import dedupePayments from '../../topology-examples/02-dedupe-payments/topology.js';
@@ -94,6 +95,9 @@ export interface Written {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const textsOf = (headers: Headers): Readonly<Record<string, string>> =>
+  Object.fromEntries(headers.entries.map(([name]) => [name, headers.text(name) ?? '']));
+
 const rawText: Serde<string> = {
   name: 'latin1',
   encode: (text) => Buffer.from(text, 'latin1'),
@@ -138,7 +142,7 @@ export async function inDriver(example: Example, partitions: number): Promise<Wr
   const written: Written[] = [];
   for (const topic of outputsOf(example)) {
     const records = await driver.output(topic, { key: rawText, value: rawText }).read();
-    written.push(...records.map((record) => ({ topic, ...record })));
+    written.push(...records.map(({ headers, ...record }) => ({ topic, ...record, headers: textsOf(headers) })));
   }
   await driver.close();
   return written;
@@ -184,14 +188,13 @@ async function consume(broker: Broker, topic: string, partitions: number): Promi
       for (const batch of await reader.poll({ maxRecords: 10_000, maxWaitMs: 500 })) {
         offset = batch.nextOffset;
         for (const { partition, key, value, timestamp, headers } of batch.records) {
-          const names = headers.entries.map(([name]) => [name, headers.text(name) ?? ''] as const);
           written.push({
             topic,
             partition,
             key: key && rawText.decode(key),
             value: value && rawText.decode(value),
             timestamp,
-            headers: Object.fromEntries(names),
+            headers: textsOf(headers),
           });
         }
       }

@@ -6,6 +6,7 @@ import { process } from '#src/dsl/operators/process.js';
 import { flatMapValues, mapValues } from '#src/dsl/operators/stateless.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
+import { Headers } from '#src/index.js';
 import { type ErrorCode, isStreamsError } from '#src/model/errors.js';
 import type { StreamRecord } from '#src/model/record.js';
 import type { CommitStep } from '#src/runtime/config/config.js';
@@ -76,18 +77,24 @@ describe('the test driver', () => {
     await input.send({ key: null, value: null });
     const found = await driver.output('out', text).read();
     const plain = found.find(({ value }) => value === 'plain');
-    assert.deepEqual(plain, { key: 'a', value: 'plain', timestamp: 1_000, headers: {}, partition: plain?.partition });
+    assert.deepEqual(plain, {
+      key: 'a',
+      value: 'plain',
+      timestamp: 1_000,
+      headers: Headers.none,
+      partition: plain?.partition,
+    });
     const full = found.find(({ value }) => value === 'full');
     assert.deepEqual(full, {
       key: 'a',
       value: 'full',
       timestamp: 7,
-      headers: { one: '1', none: '' },
+      headers: Headers.of({ one: '1', none: null }),
       partition: plain?.partition,
     });
     assert.deepEqual(
       found.find(({ key }) => key === null),
-      { key: null, value: null, timestamp: 1_000, headers: {}, partition: 0 },
+      { key: null, value: null, timestamp: 1_000, headers: Headers.none, partition: 0 },
     );
   });
 
@@ -166,7 +173,7 @@ describe('the test driver', () => {
     ]);
     const [letter, ...more] = await driver.deadLetters().read();
     assert.deepEqual(
-      [letter?.key, letter?.value, letter?.headers['millrace.operator'], more.length],
+      [letter?.key, letter?.value, letter?.headers.text('millrace.operator'), more.length],
       ['a', 'bad', 'to out', 0],
     );
     assert.deepEqual(await driver.output('out', text).values(), ['good']);

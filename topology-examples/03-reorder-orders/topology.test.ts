@@ -60,7 +60,7 @@ describe('the reorder-orders example', () => {
     assert.deepEqual(await inOrder(), ['a placed', 'b placed', 'b paid']);
     const [letter] = await driver.deadLetters().read();
     assert.equal(letter?.value, JSON.stringify(event('a', 3).value));
-    assert.equal(letter?.headers['millrace.error.code'], 'VERSION_GAP');
+    assert.equal(letter?.headers.text('millrace.error.code'), 'VERSION_GAP');
   });
 
   it('takes a dead letter in again, once the missing event has been found', async () => {

@@ -30,7 +30,7 @@ export type Branches<R extends AnyRecord, G> = {
  * key alone.
  *
  * ```ts
- * const { placed, shipped, rest } = branch(orders, {
+ * const { placed, shipped, rest } = branch(orderEvents, {
  *   placed: (event): event is Placed => event.type === 'placed',
  *   shipped: (event): event is Shipped => event.type === 'shipped',
  * });

@@ -70,7 +70,7 @@ export function flatMapValues<K, V, W>(
  *
  * ```ts
  * payments.pipe(filterValues((payment) => payment.amount > 0));
- * events.pipe(filterValues((event): event is Placed => event.type === 'placed')); // its values are Placed
+ * orderEvents.pipe(filterValues((event): event is Placed => event.type === 'placed')); // its values are Placed
  * ```
  *
  * To several streams at once: {@link branch}.

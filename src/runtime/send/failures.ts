@@ -193,16 +193,16 @@ export class FailureHandler {
 }
 
 /**
- * Errors that another attempt may not meet, although nobody has changed the program: somebody adds what is
- * missing.
+ * Errors that another attempt may not meet, although they are not marked as retryable: a function of the user
+ * threw, or somebody adds what is missing.
  */
-const LOOKED_UP = new Set(['TOPIC_UNKNOWN', 'SCHEMA_UNKNOWN']);
+const MAY_PASS = new Set(['PROCESS_FAILED', 'TOPIC_UNKNOWN', 'SCHEMA_UNKNOWN']);
 
 /**
  * Whether another attempt would end in the same way: the same bytes, the same value, the same wrong version.
  */
 const isPermanent = (error: unknown, failed: FailedRecord): boolean =>
-  ends(error, failed) || (isStreamsError(error) && !error.retryable && !LOOKED_UP.has(error.code));
+  ends(error, failed) || (isStreamsError(error) && !error.retryable && !MAY_PASS.has(error.code));
 
 export const isFatal = (error: unknown): boolean => isStreamsError(error) && ALWAYS_FATAL.has(error.code);
 

@@ -4,6 +4,7 @@ import {
   aggregate,
   filterValues,
   groupBy,
+  Headers,
   joinTable,
   leftJoinTable,
   mapValues,
@@ -86,7 +87,7 @@ describe('joinTable by a foreign key', () => {
     const records = await driver.output('out', json()).read();
     assert.deepEqual(
       records.map(({ headers }) => headers),
-      [{ by: 'left' }, { by: 'right' }],
+      [Headers.of({ by: 'left' }), Headers.of({ by: 'right' })],
     );
   });
 

@@ -205,7 +205,7 @@ describe('cogroup', () => {
     await feed(driver, 'one', [['a', 1]]);
     assert.deepEqual(await rows(driver, 'sum'), { a: 2 });
     const [letter] = await driver.deadLetters().read();
-    assert.equal(letter?.headers['millrace.error.code'], 'PROCESS_FAILED');
+    assert.equal(letter?.headers.text('millrace.error.code'), 'PROCESS_FAILED');
   });
 
   it('says what is wrong with no streams, with a table, and with two changes of key of one name', () => {

@@ -276,7 +276,7 @@ describe('a global table', () => {
     const [letter, ...others] = await driver.deadLetters().read();
     assert.deepEqual(others, []);
     assert.equal(letter?.value, 'no JSON');
-    assert.equal(letter?.headers['millrace.operator'], 'globalTable accounts');
+    assert.equal(letter?.headers.text('millrace.operator'), 'globalTable accounts');
     assert.equal(driver.metrics.nodes['globalTable accounts']?.['dead-letter'], 1);
 
     const skipping = await open(joined(joinGlobalTable), { onError: { deserialize: 'skip' } });

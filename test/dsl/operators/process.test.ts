@@ -39,8 +39,8 @@ describe('process', () => {
     assert.deepEqual(
       records.map(({ value, timestamp, headers }) => [value, timestamp, headers]),
       [
-        [3, 2, { own: 'h' }],
-        [30, 77, { made: 'up' }],
+        [3, 2, Headers.of({ own: 'h' })],
+        [30, 77, Headers.of({ made: 'up' })],
       ],
     );
   });

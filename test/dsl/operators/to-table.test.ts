@@ -144,7 +144,7 @@ describe('the timestamp option of a source', () => {
       ['c', { at: 3 }, 3],
     ]);
     assert.deepEqual(await read(driver), [['c', { at: 3 }, 3]]);
-    const codes = (await driver.deadLetters().read()).map(({ headers }) => headers['millrace.error.code']);
+    const codes = (await driver.deadLetters().read()).map(({ headers }) => headers.text('millrace.error.code'));
     assert.deepEqual(codes, ['DESERIALIZE_FAILED', 'DESERIALIZE_FAILED']);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mapValues, serdes, to, topology, toTable } from '#src/index.js';
+import { Headers, mapValues, serdes, to, topology, toTable } from '#src/index.js';
 import { deadLetters, failure, feed, json, open, read, rows, values } from '../support.js';
 
 interface Payment {
@@ -34,7 +34,7 @@ describe('to', () => {
       key: 'a',
       value: payment('EUR', 7),
       timestamp: 3,
-      headers: { trace: 't' },
+      headers: Headers.of({ trace: 't' }),
       partition: 0,
     });
     assert.deepEqual(await read(driver, 'second'), [['a', 7, 3]]);

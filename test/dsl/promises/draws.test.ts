@@ -7,6 +7,7 @@ import {
   filterValues,
   flatMapValues,
   groupBy,
+  Headers,
   joinStream,
   process,
   reorderByVersion,
@@ -247,7 +248,8 @@ describe('the idempotency key of an effect', () => {
       'y shop/mails/in-0@1>repartition by-value|',
     ]);
     // What the engine tells itself is no part of the record.
-    for (const { headers } of await driver.output('out', json<string>()).read()) assert.deepEqual(headers, {});
+    for (const { headers } of await driver.output('out', json<string>()).read())
+      assert.deepEqual(headers, Headers.none);
   });
 
   it('is the same of a timer of stream time that is due again after a crash', async () => {

@@ -20,7 +20,7 @@ describe('reorderByVersion', () => {
       await input.send({ key: 'a', value, timestamp: 10 - i, headers: { nth: `${i}` } });
     const records = await driver.output('out', json<number>()).read();
     assert.deepEqual(
-      records.map(({ key, value, timestamp, headers }) => [key, value, timestamp, headers.nth]),
+      records.map(({ key, value, timestamp, headers }) => [key, value, timestamp, headers.text('nth')]),
       [
         ['a', 1, 9, '1'],
         ['a', 2, 7, '3'],

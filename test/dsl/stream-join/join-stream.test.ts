@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { filter } from 'rxjs';
 import {
   type Duration,
+  Headers,
   joinStream,
   mapValues,
   repartition,
@@ -150,7 +151,7 @@ describe('joinStream', () => {
     await driver.input('right', json()).send({ key: 'a', value: 1, timestamp: 1, headers: { from: 'right' } });
     await driver.input('left', json()).send({ key: 'a', value: 2, timestamp: 2, headers: { from: 'left' } });
     const [record] = await driver.output('out', json()).read();
-    assert.deepEqual(record?.headers, { from: 'left' });
+    assert.deepEqual(record?.headers, Headers.of({ from: 'left' }));
   });
 
   it('lets a record of a stream that is joined with itself meet itself, the left part first', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   type Duration,
+  Headers,
   leftJoinStream,
   outerJoinStream,
   selectKey,
@@ -44,7 +45,7 @@ describe('leftJoinStream', () => {
     const [record, ...others] = await driver.output('out', json()).read();
     assert.deepEqual(others, []);
     assert.deepEqual([record?.key, record?.value, record?.timestamp], ['a', ['alone', null], 100]);
-    assert.deepEqual(record?.headers, { trace: 't-1' });
+    assert.deepEqual(record?.headers, Headers.of({ trace: 't-1' }));
     await feed(driver, 'left', [['z', 'time goes on', 500]]);
     assert.deepEqual(await read(driver), []);
   });

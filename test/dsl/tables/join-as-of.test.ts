@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   type Duration,
   filterValues,
+  Headers,
   joinTable,
   leftJoinTable,
   mapValues,
@@ -198,7 +199,7 @@ describe('joinTable with a grace', () => {
     await driver.restart();
     await input.send({ key: 'a', value: 2, timestamp: 200 });
     const [record] = await driver.output('out', json<any>()).read();
-    assert.deepEqual([record?.value, record?.timestamp, record?.headers], [[1, 10], 100, { trace: 'x-1' }]);
+    assert.deepEqual([record?.value, record?.timestamp, record?.headers], [[1, 10], 100, Headers.of({ trace: 'x-1' })]);
   });
 
   it('does not let nulls and late records release anything', async () => {

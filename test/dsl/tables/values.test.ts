@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { filterValues, flatMapValues, mapValues, toTable } from '#src/index.js';
+import { filterValues, flatMapValues, Headers, mapValues, toTable } from '#src/index.js';
 import { deadLetters, failure, feed, json, open, outputOf, read, through } from '../support.js';
 
 const number = json<number>().value;
@@ -15,8 +15,8 @@ describe('mapValues', () => {
     assert.deepEqual(
       records.map(({ key, value, timestamp, headers }) => [key, value, timestamp, headers]),
       [
-        ['a', 'a1', 9, { trace: 'x' }],
-        [null, 'null2', 4, {}],
+        ['a', 'a1', 9, Headers.of({ trace: 'x' })],
+        [null, 'null2', 4, Headers.none],
       ],
     );
   });

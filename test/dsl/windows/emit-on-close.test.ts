@@ -3,6 +3,7 @@ import {
   aggregate,
   count,
   type Duration,
+  Headers,
   hopping,
   reduce,
   serdes,
@@ -111,7 +112,7 @@ describe('windows that are emitted when they close', () => {
       { key: 'a', value: 2, timestamp: 11, headers: { trace: 'y' } },
     ]);
     const [record] = await driver.output('out', { key: serdes.windowed(serdes.string), value: serdes.json() }).read();
-    assert.deepEqual([record?.value, record?.headers], [[1], {}]);
+    assert.deepEqual([record?.value, record?.headers], [[1], Headers.none]);
   });
 
   it('come out once, whatever step a crash follows', async () => {

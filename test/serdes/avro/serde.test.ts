@@ -1,4 +1,5 @@
 // Promise: Avro values pass through topics, stores and repartitions under the schema that is registered for each; what cannot be read goes by the error policy, and a registry that is away never costs a record.
+
 import assert from 'node:assert/strict';
 import {
   aggregate,
@@ -13,6 +14,7 @@ import {
 } from 'millrace';
 import { type AvroOptions, avro, MemoryRegistry, upcast } from 'millrace/avro';
 import { TestDriver, type TestDriverOptions } from 'millrace/testing';
+import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/config/system.js';
 import { openRegistry } from '#src/serdes/registry/open.js';
 import type { SchemaRegistry, SchemaSource, SchemaVersion } from '#src/serdes/registry/port.js';
@@ -333,8 +335,8 @@ describe('an Avro serde', () => {
     assert.deepEqual(
       written.map(({ value, headers }) => [value, headers]),
       [
-        [{ id: 'x', version: 3, cents: 7 }, { trace: 't' }],
-        [{ id: 'x', version: 3, cents: 7 }, {}],
+        [{ id: 'x', version: 3, cents: 7 }, Headers.of({ trace: 't' })],
+        [{ id: 'x', version: 3, cents: 7 }, Headers.none],
       ],
     );
   });
@@ -428,8 +430,8 @@ describe('an Avro serde, given bytes that it cannot read', () => {
     const letters = await driver.deadLetters().read();
     assert.equal(letters.length, cases.length);
     for (const [i, [what, , message]] of cases.entries()) {
-      assert.equal(letters[i]?.headers['millrace.error.code'], 'DESERIALIZE_FAILED', what);
-      assert.match(letters[i]?.headers['millrace.error.message'] ?? '', message, what);
+      assert.equal(letters[i]?.headers.text('millrace.error.code'), 'DESERIALIZE_FAILED', what);
+      assert.match(letters[i]?.headers.text('millrace.error.message') ?? '', message, what);
     }
     assert.equal((await driver.output('out', raw).values()).length, cases.length);
   });
