@@ -73,6 +73,7 @@ describe('the configuration of a project', () => {
 
   for (const [what, config, message] of [
     ['a field that there is not', '{"brokr":"x"}', /there is no field brokr: did you mean broker\?/],
+    ['a field with two letters swapped', '{"cahce":"1MB"}', /there is no field cahce: did you mean cache\?/],
     [
       'two applications of one name',
       '{"applications":[{"name":"a","file":"x"},{"name":"a","file":"y"}]}',

@@ -125,8 +125,8 @@ export class LogCursor<P extends ReadablePartition> {
   }
 
   /**
-   * Fetches the next batches from the storage, once half of `aheadBytes` is consumed: several at a time, while
-   * the other half is. Resolves when they are there or the fetch has failed; never rejects.
+   * Fetches the next batches from the storage, once half of `aheadBytes` is consumed: several at a time,
+   * while the other half is. Resolves when they are there or the fetch has failed; never rejects.
    */
   fetch(aheadBytes: number): Promise<void> | undefined {
     if (this.#lookUp instanceof Promise) return this.#lookUp;
