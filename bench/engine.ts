@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aggregate, dedupe, mapValues, reorderByVersion, serdes, start, type Topology, to, topology } from 'millrace';
 import { filter } from 'rxjs';
@@ -8,6 +6,7 @@ import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { systemClock } from '#src/runtime/config/system.js';
 import { openRocksDatabase } from '#src/state/database/rocksdb.js';
+import { withDirectory } from './directory.js';
 import { type Case, event } from './engine-case.js';
 import { JOIN_CASES } from './engine-joins.js';
 import { TIME_WINDOW_CASES } from './engine-time-windows.js';
@@ -171,13 +170,4 @@ async function work(
     await streams.stop();
   };
   return measure(records, run, apart);
-}
-
-async function withDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  try {
-    return await run(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }

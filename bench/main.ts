@@ -3,6 +3,7 @@
  *
  *     npm run bench -- engine [CASE…]   the engine and its stores on a broker that costs nothing, and the embedded broker
  *     npm run bench -- replay [CASE…]   the past run again, over a million events in the embedded log, beside a live run of the same
+ *     npm run bench -- shared [CASE…]   the embedded broker in this process, and over the socket of the process that serves it
  *     npm run bench -- avro [CASE…]     Avro values through the serde, bare avsc, and Confluent's serializer
  *     npm run bench -- kafka [CASE…]    a real cluster: the one that KAFKA_BROKERS names, or one started by scripts/kafka; answers are compared
  */
@@ -15,6 +16,7 @@ import { CASES, runEmbedded, runEngine } from './engine.js';
 import { KAFKA_CASES, runKafka } from './kafka.js';
 import type { Measured } from './measure.js';
 import { REPLAY_CASES, runReplay } from './replay.js';
+import { runShared, SHARED_CASES, serveShared } from './shared.js';
 
 interface Suite {
   /** Titles of the cases, by name. */
@@ -33,6 +35,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     run: (name) => (name === 'embedded' ? runEmbedded() : runEngine(name)),
   },
   replay: { titles: titlesOf(REPLAY_CASES), run: runReplay },
+  shared: { titles: titlesOf(SHARED_CASES), run: runShared },
   avro: { titles: titlesOf(AVRO_CASES), run: runAvro },
   kafka: {
     titles: titlesOf(KAFKA_CASES),
@@ -50,7 +53,8 @@ const [first = '', ...rest] = process.argv.slice(2);
 if (first === '--case') {
   const [suite = '', name = ''] = rest;
   process.stdout.write(JSON.stringify(await SUITES[suite]?.run(name)));
-} else await runSuite(first, rest);
+} else if (first === '--serve') await serveShared(rest[0] ?? '');
+else await runSuite(first, rest);
 
 async function runSuite(name: string, wanted: readonly string[]): Promise<void> {
   const suite = SUITES[name];

@@ -3,7 +3,6 @@
 // its `millrace new` makes do what their READMEs say.
 //
 //   node scripts/check-package.mjs [--update]     --update writes the public names instead of comparing them
-import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -19,6 +18,8 @@ import { basename, dirname, join } from 'node:path';
 import { blocksOf, difference } from './docs/markdown.mjs';
 import { execute } from './docs/project.mjs';
 import { ensureBuilt, root } from './ensure-built.mjs';
+import { check, concludeChecks } from './package/checks.mjs';
+import { makeUser, manifest, NPM_ENV, output, pack } from './package/tarball.mjs';
 
 const NAMES = join(root, 'test', 'fixtures', 'public-names.json');
 const ALLOWED = /^(dist\/.+\.(js|d\.ts)|templates\/([^/.]+\/)*[^/.][^/]*|package\.json|README\.md|LICENSE)$/;
@@ -51,47 +52,10 @@ const VALUE_DOORS = DOORS.filter((door) => door !== '/options');
 /** Another one than ours is developed with. */
 const OTHER_RXJS = '7.8.1';
 
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const temporary = mkdtempSync(join(tmpdir(), 'millrace-package-'));
-let passed = 0;
-let failed = 0;
-
-/** One named check: passes unless it throws. Returns what it returned, undefined if it failed. */
-async function check(name, run) {
-  try {
-    const result = await run();
-    passed++;
-    console.log(`✓ ${name}`);
-    return result ?? true;
-  } catch (error) {
-    failed++;
-    console.log(`✗ ${name}\n    ${error.message.trim().replaceAll('\n', '\n    ')}`);
-    return undefined;
-  }
-}
-
-/** Runs a command to its end; its output, or an error that contains it. */
-function output(command, args, { cwd = root } = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 180_000,
-    env: { ...process.env, NO_COLOR: '1' },
-    shell: process.platform === 'win32',
-  });
-  if (error || status !== 0)
-    throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}\n${stdout}${stderr}`);
-  return stdout;
-}
 
 /** A program of an installed tool, by its path: works without a shell. */
 const tool = (path, args, options) => output(process.execPath, [join(root, 'node_modules', path), ...args], options);
-
-function pack() {
-  const [packed] = JSON.parse(output('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', temporary]));
-  return { ...packed, tarball: join(temporary, packed.filename), files: packed.files.map((file) => file.path) };
-}
 
 function checkFiles({ files, size }) {
   const missing = REQUIRED.filter((file) => !files.includes(file));
@@ -108,12 +72,7 @@ function checkFiles({ files, size }) {
 
 function install(tarball) {
   const project = join(temporary, 'project');
-  mkdirSync(project);
-  const { allowScripts } = manifest;
-  writeFileSync(
-    join(project, 'package.json'),
-    JSON.stringify({ name: 'user', version: '1.0.0', private: true, dependencies: { rxjs: OTHER_RXJS }, allowScripts }),
-  );
+  makeUser(project, { dependencies: { rxjs: OTHER_RXJS } });
   output('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], { cwd: project });
   return project;
 }
@@ -143,7 +102,7 @@ async function checkTemplate(project, template, { tarball }) {
     const { code, stdout, stderr, timedOut } = await execute('bash', ['-eu', '-c', text], {
       cwd: directory,
       limitMs: 180_000,
-      env: { npm_config_prefer_offline: 'true', npm_config_audit: 'false', npm_config_fund: 'false' },
+      env: NPM_ENV,
     });
     const next = blocks[index + 1];
     const wrong = next?.language === 'text' ? difference(next.text, stdout) : undefined;
@@ -190,7 +149,7 @@ async function checkNames(project) {
 
 try {
   if (await check('the package is built', () => ensureBuilt())) {
-    const packed = await check('npm pack', pack);
+    const packed = await check('npm pack', () => pack(temporary));
     if (packed) {
       await check('the tarball holds the compiled code and nothing else', () => checkFiles(packed));
       await check('publint', () => tool('publint/src/cli.js', ['run', packed.tarball, '--strict']));
@@ -235,5 +194,4 @@ try {
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+concludeChecks();

@@ -48,8 +48,32 @@ describe('the configuration of a project', () => {
     assert.ok((await here.lines('state dump sums')).length > 0);
   });
 
+  it('names an application like its topic: the topic of produce and consume stays a topic', async () => {
+    const here = project('esm-project');
+    here.write('millrace.config.json', JSON.stringify({ applications: [{ name: 'payments', file: 'topology.ts' }] }));
+    await here.output('produce payments payments.jsonl --key account');
+    await here.output('run payments --until-idle');
+    assert.ok((await here.lines('consume payments --until-end')).length > 0);
+    const [total] = await here.lines('consume totals --topology payments --max 1');
+    assert.equal(typeof total.value, 'number');
+  });
+
+  it('TOPOLOGY_NOT_FOUND for a misspelt application, with the nearest name', async () => {
+    const here = project('esm-project');
+    here.write('millrace.config.json', JSON.stringify({ applications: [{ name: 'payments', file: 'topology.ts' }] }));
+    for (const command of ['run', 'describe', 'config']) {
+      const { code, stderr } = await here.millrace(`${command} paymets`);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^TOPOLOGY_NOT_FOUND: .*no application "paymets" in .*config\.json.* Did you mean payments\?\n$/,
+      );
+    }
+  });
+
   for (const [what, config, message] of [
     ['a field that there is not', '{"brokr":"x"}', /there is no field brokr: did you mean broker\?/],
+    ['a field with two letters swapped', '{"cahce":"1MB"}', /there is no field cahce: did you mean cache\?/],
     [
       'two applications of one name',
       '{"applications":[{"name":"a","file":"x"},{"name":"a","file":"y"}]}',

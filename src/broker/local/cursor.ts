@@ -125,8 +125,8 @@ export class LogCursor<P extends ReadablePartition> {
   }
 
   /**
-   * Fetches the next batches from the storage, if any are missing. Resolves when they are there or the fetch
-   * has failed; never rejects.
+   * Fetches the next batches from the storage, once half of `aheadBytes` is consumed: several at a time,
+   * while the other half is. Resolves when they are there or the fetch has failed; never rejects.
    */
   fetch(aheadBytes: number): Promise<void> | undefined {
     if (this.#lookUp instanceof Promise) return this.#lookUp;
@@ -137,7 +137,7 @@ export class LogCursor<P extends ReadablePartition> {
       this.#failure !== undefined ||
       !partitionLog ||
       partitionLog.topic.deleted ||
-      this.#aheadBytes >= aheadBytes
+      this.#aheadBytes > aheadBytes / 2
     )
       return undefined;
     const from = this.#aheadTo ?? this.#decodedTo;

@@ -94,14 +94,17 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
   let sent: Sent | undefined;
   try {
     const rate = new Rate(io.clock);
-    const { duplicate = 0, shuffle = 0 } = options;
+    const { duplicate = 0, shuffle = 0, partitions: required } = options;
+    const missing = required ?? 1;
     const result = await sendLines({
       broker,
       topic,
       partitions: await ensureTopic(broker.admin, topic, {
-        create: createsTopics || options.partitions !== undefined,
-        missing: options.partitions ?? 1,
-        required: options.partitions,
+        create: createsTopics || required !== undefined,
+        missing,
+        required,
+        onCreated: () =>
+          void write(io.stderr, `created the topic ${topic} (${missing} partition${missing === 1 ? '' : 's'})\n`),
       }),
       input: input.bytes,
       at: input.at,

@@ -7,6 +7,8 @@ import type { Program } from '../terminal/program.js';
 import { formatCount } from '../terminal/rate.js';
 import { toJson } from '../terminal/show.js';
 
+const counted = (count: number, what: string): string => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
+
 /** `millrace progress FILE`: shows how far a running application is. */
 export function addProgress(program: Program): void {
   program.parent
@@ -24,8 +26,8 @@ export function addProgress(program: Program): void {
             const progress = await process.progress();
             const { pid } = process.info;
             const { phase, tasks, lag, restoreLeft, metrics } = progress;
-            const restoring = restoreLeft > 0 ? `, ${formatCount(restoreLeft)} records left to restore` : '';
-            const text = `process ${pid}: ${phase}, ${tasks} tasks, lag ${formatCount(lag)} records${restoring}; ${formatCount(metrics.recordsIn)} in, ${formatCount(metrics.recordsOut)} out`;
+            const restoring = restoreLeft > 0 ? `, ${counted(restoreLeft, 'record')} left to restore` : '';
+            const text = `process ${pid}: ${phase}, ${counted(tasks, 'task')}, lag ${counted(lag, 'record')}${restoring}; ${formatCount(metrics.recordsIn)} in, ${formatCount(metrics.recordsOut)} out`;
             await write(io.stdout, `${format === 'json' ? toJson({ pid, ...progress }) : text}\n`);
           }
           return 0;

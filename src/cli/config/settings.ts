@@ -1,9 +1,12 @@
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import type { Command, Option } from '@commander-js/extra-typings';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import { nearestName } from '../../model/text/nearest-name.js';
 import { show } from '../../model/text/show.js';
 import type { ConfiguredApplication, MillraceSettings } from '../../runtime/config/define-config.js';
+import { TOPOLOGY_EXTENSIONS, topologyFile } from '../load/topology-file.js';
 import type { Io } from '../terminal/io.js';
 import { usage } from '../terminal/usage.js';
 import { type ConfigFile, findConfig } from './config-file.js';
@@ -28,20 +31,26 @@ const variableOf = (name: string): string =>
 const PATHS: ReadonlySet<string> = new Set(['kafkaConfig', 'state']);
 const ADDRESSES: ReadonlySet<string> = new Set(['broker', 'schemaRegistry']);
 
+/** Options whose value is the file of a topology. */
+const TOPOLOGIES: ReadonlySet<string> = new Set(['topology', 'compare']);
+/** Names of first arguments that are such a file, or may be one. */
+const TOPOLOGY_ARGUMENTS: ReadonlySet<string> = new Set(['file', 'path']);
+
 /**
  * Fills the options of a command that the command line leaves open: from the environment, else from the
  * configuration, else with their defaults. A file that is the name of a configured application becomes its
  * file.
  *
- * Errors: USAGE for a wrong value, which names the variable or the field. Those of {@link findConfig}.
+ * Errors: USAGE for a wrong value, which names the variable or the field. TOPOLOGY_NOT_FOUND for what is
+ * neither a file nor an application. Those of {@link findConfig}.
  */
 export async function applySettings(command: Command, io: Io): Promise<readonly Setting[]> {
   const given = command.processedArgs as unknown[];
-  const [file] = given;
-  const named = typeof file === 'string' ? file : undefined;
+  const named = namedTopology(command);
   const found = await findConfig(named === undefined ? io.cwd : dirname(resolve(io.cwd, named)));
   const application = applicationOf(found, named, command.getOptionValue('app'), io.cwd);
   if (found && application && named !== undefined) given[0] = resolve(found.directory, application.file);
+  else if (found && named !== undefined) checkNamed(named, found, io.cwd);
   const settings: Setting[] = [];
   const seen = new Set<string>();
   for (const option of command.options as readonly Option[]) {
@@ -51,6 +60,31 @@ export async function applySettings(command: Command, io: Io): Promise<readonly 
     settings.push(apply(command, option, { io, found, application }));
   }
   return settings;
+}
+
+/**
+ * The topology that the first argument of a command names. Undefined if that argument is something else: a
+ * topic may have the name of an application.
+ */
+function namedTopology(command: Command): string | undefined {
+  const [argument] = command.registeredArguments;
+  const [given] = command.args;
+  return argument && TOPOLOGY_ARGUMENTS.has(argument.name()) ? given : undefined;
+}
+
+/** TOPOLOGY_NOT_FOUND for a text that is no file and looks like the name of an application. */
+function checkNamed(named: string, { path, config }: ConfigFile, cwd: string): void {
+  const names = (config.applications ?? []).map(({ name }) => name);
+  const file = topologyFile(named, cwd).path;
+  if (names.length === 0 || existsSync(file) || TOPOLOGY_EXTENSIONS.includes(extname(file))) return;
+  const near = nearestName(named, names);
+  throw new StreamsError('TOPOLOGY_NOT_FOUND', {
+    what: 'cannot load the topology',
+    at: file,
+    saw: `no such file, and no application "${named}" in ${path}`,
+    expected: `a file that ends in ${TOPOLOGY_EXTENSIONS.join(', ')}, or one of the applications ${names.join(', ')}`,
+    action: near === undefined ? 'Correct the name.' : `Did you mean ${near}?`,
+  });
 }
 
 interface Context {
@@ -63,7 +97,12 @@ function apply(command: Command, option: Option, { io, found, application }: Con
   const name = option.attributeName();
   const shown = option.long ?? option.flags;
   const current = command.getOptionValue(name);
-  if (command.getOptionValueSource(name) === 'cli') return { option: shown, value: current, source: 'command line' };
+  if (command.getOptionValueSource(name) === 'cli') {
+    const file = TOPOLOGIES.has(name) && found?.config.applications?.find((each) => each.name === current)?.file;
+    const value = file ? resolve(found.directory, file) : current;
+    if (value !== current) command.setOptionValueWithSource(name, value, 'cli');
+    return { option: shown, value, source: 'command line' };
+  }
   // A properties file of Kafka says nothing of another broker. Its variable is read where Kafka is opened.
   if (name === 'kafkaConfig' && !String(command.getOptionValue('broker')).startsWith('kafka:'))
     return { option: shown, value: current, source: 'default' };

@@ -10,9 +10,8 @@ import { ownOf } from '../../model/own.js';
 import { showValue } from '../../serdes/show.js';
 import { nearest } from '../terminal/nearest.js';
 import { placeInUserFile } from '../terminal/user-place.js';
-import { topologyFile } from './topology-file.js';
+import { TOPOLOGY_EXTENSIONS, topologyFile } from './topology-file.js';
 
-const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
 
 /**
@@ -63,7 +62,7 @@ function checkFile(path: string): void {
       ? 'no such file'
       : stats.isDirectory()
         ? 'a directory'
-        : EXTENSIONS.includes(extname(path))
+        : TOPOLOGY_EXTENSIONS.includes(extname(path))
           ? undefined
           : `the extension "${extname(path)}"`;
   if (saw === undefined) return;
@@ -71,7 +70,7 @@ function checkFile(path: string): void {
     what: 'cannot load the topology',
     at: path,
     saw,
-    expected: `a file that ends in ${EXTENSIONS.join(', ')}`,
+    expected: `a file that ends in ${TOPOLOGY_EXTENSIONS.join(', ')}`,
     action: 'Correct the path.',
   });
 }

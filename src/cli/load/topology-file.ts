@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
+/** What the name of a topology's file may end in. */
+export const TOPOLOGY_EXTENSIONS: readonly string[] = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
+
 /** The file of a topology on the command line, and the export that is meant. */
 export interface TopologyFile {
   readonly path: string;

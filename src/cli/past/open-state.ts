@@ -9,7 +9,7 @@ import { type LookBackOptions, lookBack, warnOfGaps } from './past.js';
 export interface StateSelection extends LookBackOptions {
   readonly store?: string | undefined;
   readonly partition?: number | undefined;
-  /** The state at this moment. Default: as the stopped application left it. */
+  /** The state at this moment. Default: as it is. */
   readonly asOf?: Moment | undefined;
 }
 

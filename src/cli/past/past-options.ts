@@ -67,7 +67,7 @@ const addState = (command: Command) =>
     .option(...SCHEMA_REGISTRY)
     .option(
       '--as-of <moment>',
-      'the state at this moment, reconstructed from the topics (default: as the stopped application left it)',
+      'the state at this moment, reconstructed from the topics (default: as it is)',
       pastMoment('--as-of'),
     )
     .option('--broker <url>', 'the broker of the topics, for --as-of', brokerUrl, DEFAULT_BROKER)

@@ -11,6 +11,8 @@ export interface EnsureTopic {
   readonly missing: number;
   /** Partitions that an existing topic must have. Default: any number. */
   readonly required?: number | undefined;
+  /** Called when the topic was created: its name may be a typing error. */
+  readonly onCreated?: () => void;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface EnsureTopic {
 export async function ensureTopic(
   admin: Admin,
   name: string,
-  { create, missing, required }: EnsureTopic,
+  { create, missing, required, onCreated }: EnsureTopic,
 ): Promise<number> {
   const [found] = await admin.describeTopics([name]);
   if (found) {
@@ -36,6 +38,7 @@ export async function ensureTopic(
   }
   if (!create) throw unknownTopic(name, []);
   await admin.createTopics([{ name, partitions: missing, config: CONFIG }]);
+  onCreated?.();
   return missing;
 }
 

@@ -147,7 +147,7 @@ export function assignIds(
           `store ${name} in ${path}`,
           `state of ${label} "${found[field]}"`,
           `${label} "${now[field]}"`,
-          'Choose another store name, or delete the directory (and, if the changelog is in the old format, the changelog topic) to rebuild it from the changelog.',
+          'Choose another store name, run once, and fill it: millrace rebuild FILE --store NAME --from sources. Delete the directory only if the changelog, or the topic of a global table, has the new format.',
         );
       }
     }

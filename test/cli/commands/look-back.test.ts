@@ -165,8 +165,10 @@ describe('the command line looks back', () => {
     assert.match((await here.millrace('trace topology.ts --at payments')).stderr, /^USAGE: cannot read --at/);
     assert.match((await here.millrace('trace topology.ts')).stderr, /^USAGE: cannot tell which record/);
     const gone = await here.millrace('trace topology.ts --at payments:0:77');
-    assert.equal(gone.code, 3);
+    assert.equal(gone.code, 1);
     assert.match(gone.stderr, /^OFFSET_OUT_OF_RANGE: .*payments\[0\]@77/);
+    // As history and consume show where an event is.
+    assert.equal(await here.output('trace topology.ts --at payments[0]@2'), text);
   });
 
   describe('millrace bisect', () => {

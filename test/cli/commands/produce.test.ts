@@ -81,7 +81,9 @@ describe('millrace produce', () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stderr,
-        new RegExp(`^sent 1,0\\d\\d records to ${topic} \\((3|4|5|6|7)\\d duplicated, \\d+ displaced\\)\n$`),
+        new RegExp(
+          `^created the topic ${topic} \\(1 partition\\)\nsent 1,0\\d\\d records to ${topic} \\((3|4|5|6|7)\\d duplicated, \\d+ displaced\\)\n$`,
+        ),
       );
       return output(`consume ${topic} --until-end --format value`);
     };
@@ -177,7 +179,8 @@ describe('millrace produce', () => {
       write('in.jsonl', [...good, line, '{"account":"c","at":3}'].join('\n'));
       const { code, stderr } = await millrace(`produce things in.jsonl ${args} --shuffle 10`);
       assert.equal(code, 1);
-      const [sent, error = ''] = stderr.split('\n');
+      const [created, sent, error = ''] = stderr.split('\n');
+      assert.equal(created, 'created the topic things (1 partition)');
       assert.match(error, message);
       assert.equal(
         sent,

@@ -156,7 +156,7 @@ describe('the directory of a task', () => {
         refuses(
           { stores: ['balances', declared] },
           new RegExp(
-            `at store seen in .*identity\\.json: saw state of ${saw}, expected ${expected}\\. Choose another store name, or delete the directory .*to rebuild it from the changelog\\.$`,
+            `at store seen in .*identity\\.json: saw state of ${saw}, expected ${expected}\\. Choose another store name, run once, and fill it: millrace rebuild FILE --store NAME --from sources\\. Delete the directory only if the changelog, or the topic of a global table, has the new format\\.$`,
           ),
         ));
     }
