@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { plainText } from '../../model/text/plain-text.js';
 import { checkStore, storesDeclared } from '../../replay/answers/past-store.js';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
+import { policiesOfPast } from '../../replay/past/past-policies.js';
 import { loadTopology } from '../load/load-topology.js';
 import { parsePredicate } from '../load/predicate.js';
 import { exportSchemas } from '../past/export-schemas.js';
@@ -115,12 +116,16 @@ async function findFirst(
   const { snapshots: _, ...plain } = asked;
   const slice = await smallestSlice(topology, plain, found.change);
   const target = resolve(io.cwd, options.exportTest);
-  const { applicationId, onError } = past;
+  const { applicationId, broker } = past;
+  const onError = await policiesOfPast(broker, applicationId ?? topology.name, past.onError);
   await exportTest({
     file: target,
     topologyFile: resolve(io.cwd, file),
     topology,
-    options: { ...(applicationId !== undefined && { applicationId }), ...(onError && { onError }) },
+    options: {
+      ...(applicationId !== undefined && { applicationId }),
+      ...(Object.keys(onError).length > 0 && { onError }),
+    },
     predicate,
     change: found.change,
     ...(await exportSchemas(topology, slice, pastSerdes(topology, past).schemaRegistry)),
