@@ -3,7 +3,7 @@ import { plainText } from '../../model/text/plain-text.js';
 import { checkStore, storesDeclared } from '../../replay/answers/past-store.js';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
 import { policiesOfPast } from '../../replay/past/past-policies.js';
-import { loadTopology } from '../load/load-topology.js';
+import { loadTopology, originOf } from '../load/load-topology.js';
 import { parsePredicate } from '../load/predicate.js';
 import { exportSchemas } from '../past/export-schemas.js';
 import { exportTest } from '../past/export-test.js';
@@ -84,11 +84,11 @@ function find(file: string, options: Options, io: Io): Promise<number> {
   }
   if (store === undefined || when === undefined)
     throw usage('cannot tell what to look for', 'no --store or no --when', '--store and --when, or --compare');
-  return lookBack(file, options, io, (look) => findFirst({ file, store, when }, options, look, io));
+  return lookBack(file, options, io, (look) => findFirst({ store, when }, options, look, io));
 }
 
 async function findFirst(
-  { file, store, when: text }: { readonly file: string; readonly store: string; readonly when: string },
+  { store, when: text }: { readonly store: string; readonly when: string },
   options: Options,
   look: LookBack,
   io: Io,
@@ -120,8 +120,8 @@ async function findFirst(
   const onError = await policiesOfPast(broker, applicationId ?? topology.name, past.onError);
   await exportTest({
     file: target,
-    topologyFile: resolve(io.cwd, file),
     topology,
+    origin: originOf(topology),
     options: {
       ...(applicationId !== undefined && { applicationId }),
       ...(Object.keys(onError).length > 0 && { onError }),
