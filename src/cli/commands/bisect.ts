@@ -7,6 +7,7 @@ import { loadTopology, originOf } from '../load/load-topology.js';
 import { parsePredicate } from '../load/predicate.js';
 import { exportSchemas } from '../past/export-schemas.js';
 import { exportTest } from '../past/export-test.js';
+import { FieldWatch } from '../past/field-watch.js';
 import { KeyForms } from '../past/key-forms.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past/past.js';
 import {
@@ -100,7 +101,10 @@ async function findFirst(
   const key = options.key === undefined ? undefined : spec && parseLookupKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
-  const found = await bisect(topology, asked);
+  const fields = new FieldWatch(predicate);
+  const found = await bisect(topology, { ...asked, when: fields.around(predicate.when) }).finally(() => {
+    for (const warning of fields.warnings(store)) say(`warning: ${warning}`);
+  });
   if (!found) {
     say(`it never holds: ${plainText(text)}`);
     return 1;
