@@ -51,7 +51,7 @@ export async function loadTopology(file: string, cwd: string): Promise<Topology>
   });
 }
 
-/** What makes a topology of an export, in this order: `await` a promise, `call` a function, or provide dependencies. */
+/** What makes a topology of an export, in this order: a promise, a function, dependencies. */
 export type ExportStep = 'await' | 'call' | 'dependencies';
 
 /** Where a topology comes from. */

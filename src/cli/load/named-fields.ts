@@ -18,8 +18,18 @@ const BEFORE_VALUE: ReadonlySet<string | undefined> = new Set(
   'await case delete do else in instanceof new of return throw typeof void yield'.split(' '),
 );
 
-const TOKEN =
-  /\s+|\/\/.*|\/\*[\s\S]*?\*\/|(?<name>[\p{ID_Start}$_][\p{ID_Continue}$]*)|(?<number>\d[\w.]*)|(?<text>"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*')|(?<mark>\.\.\.|=>|\?\.(?!\d)|[\s\S])/uy;
+const TOKEN = new RegExp(
+  [
+    /\s+|\/\/.*|\/\*[\s\S]*?\*\//u,
+    /(?<name>[\p{ID_Start}$_][\p{ID_Continue}$]*)/u,
+    /(?<number>\d[\w.]*)/u,
+    /(?<text>"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*')/u,
+    /(?<mark>\.\.\.|=>|\?\.(?!\d)|[\s\S])/u,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'uy',
+);
 const PATTERN = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/\w*/uy;
 
 /**
@@ -43,7 +53,7 @@ export function namedFields(expression: string): readonly NamedField[] {
 const isMark = (token: Token | undefined, ...marks: readonly string[]): boolean =>
   token?.kind === 'mark' && marks.includes(token.text as string);
 
-/** Reads tokens up to the end, or up to the bracket that ends a part of a template; returns where it stopped. */
+/** Reads tokens up to the end, or to the bracket that ends a part of a template. Returns where it stopped. */
 function scan(source: string, from: number, tokens: Token[]): number {
   let depth = 0;
   let at = from;
@@ -102,7 +112,7 @@ function beginsValue(token: Token | undefined): boolean {
   return token.kind === 'mark' && !isMark(token, ')', ']', '}');
 }
 
-/** The roots that the expression declares itself, as parameters of arrow functions; undefined: perhaps any. */
+/** The names that the expression declares, as parameters of arrow functions. Undefined: perhaps any. */
 function declaredNames(tokens: readonly Token[]): ReadonlySet<string | undefined> | undefined {
   const declared = new Set<string | undefined>();
   for (const [i, token] of tokens.entries()) {

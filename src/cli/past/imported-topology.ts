@@ -26,7 +26,7 @@ export function importsOf({ name = 'default' }: TopologyOrigin): readonly Topolo
   return [named, { ...whole, exported: inside }];
 }
 
-/** Code that makes the topology of what is exported: lines to run first, and the expression of the topology. */
+/** Code that makes the topology of what is exported: lines to run first, and an expression. */
 export function madeTopology(
   exported: string,
   steps: readonly ExportStep[],

@@ -82,7 +82,7 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
 }
 
-/** Records that fail are left out as the application leaves them out, if the caller does not say otherwise. */
+/** Leaves out records that fail as the application does, unless the caller says otherwise. */
 const withKeptPolicies = (config: EngineConfig, onError: ErrorPolicies | undefined): EngineConfig => ({
   ...config,
   policies: resolvePolicies(policiesWith(config.kept, onError)),

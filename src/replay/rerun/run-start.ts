@@ -11,6 +11,6 @@ export interface RunStart {
   readonly jumps: Readonly<Record<string, WatchedTask['jumps']>>;
   /** Next offset of each repartition partition, as `topic:partition`. */
   readonly repartitions: Readonly<Record<string, number>>;
-  /** The steps at which a policy has left out a record so far. Snapshots of older versions do not name them. */
+  /** The steps at which a policy has left out a record so far. Older snapshots do not name them. */
   readonly leftOut?: readonly PolicyName[];
 }

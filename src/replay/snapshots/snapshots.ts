@@ -39,8 +39,8 @@ export class Snapshots {
   readonly #failing: ReadonlySet<PolicyName>;
 
   /**
-   * `identity`: see topologyIdentity. `failing`: the steps at which a record that fails ends the run. Snapshots
-   * that have left out such a record are not used: the run would not have got that far.
+   * `identity`: see topologyIdentity. `failing`: the steps at which a record that fails ends the run.
+   * Snapshots that have left out such a record are not used: the run would not have got that far.
    */
   constructor(directory: string, identity: string, failing: ReadonlySet<PolicyName>) {
     this.#directory = join(directory, identity);

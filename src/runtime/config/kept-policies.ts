@@ -45,7 +45,7 @@ function parsed(onError: unknown): KeptPolicies | undefined {
   return isCount && typeof letters === 'string' && /^[fsd]{3}$/.test(letters) ? { n: n as number, letters } : undefined;
 }
 
-/** Processes that start at the same time with different policies choose the same number: any order will do. */
+/** Processes that start at the same time choose the same number: then any order of their policies will do. */
 const isLater = (a: KeptPolicies, b: KeptPolicies): boolean => a.n > b.n || (a.n === b.n && a.letters > b.letters);
 
 /**

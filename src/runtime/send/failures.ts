@@ -146,7 +146,7 @@ export class FailureHandler {
     return failed.error;
   }
 
-  /** The error of a record that ends the run. Where the past is run, it says how to look beyond the record. */
+  /** The error of a record that ends the run. In a look back, it says how to look beyond the record. */
   #final(step: PolicyName, error: StreamsError): StreamsError {
     if (!this.#config.looksBack) return error;
     return new StreamsError(error.code, {

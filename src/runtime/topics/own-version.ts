@@ -39,8 +39,8 @@ export async function chooseVersion(
 
 /**
  * The configuration of the version to run: see {@link findVersion}, and {@link chooseVersion} for an
- * application that was never promoted. Its offsets will name its error policies. Waits for a cluster that does
- * not answer.
+ * application that was never promoted. Its offsets will name its error policies. Waits for a cluster that
+ * does not answer.
  */
 export async function ownVersion(
   config: EngineConfig,

@@ -64,7 +64,7 @@ describe('commands that look back', () => {
     }
   });
 
-  it('take the command line before the environment, that before the configuration, and this before the kept', async () => {
+  it('take the command line first, then the configuration, and then what the application has kept', async () => {
     const here = await fed();
     await here.output('run topology.ts --until-idle --on-error process=skip');
     const look = 'state dump topology.ts --as-of latest';
