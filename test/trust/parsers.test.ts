@@ -21,6 +21,7 @@ import { KeySet } from '#src/replay/snapshots/key-set.js';
 import { formatSnapshot, parseSnapshot } from '#src/replay/snapshots/snapshot-format.js';
 import { causeOf } from '#src/runtime/changelog/change-log.js';
 import { versionOf, versionOnDisk } from '#src/runtime/config/application-version.js';
+import { errorPoliciesOf, policiesOf } from '#src/runtime/config/kept-policies.js';
 import { systemClock } from '#src/runtime/config/system.js';
 import { decodeAssignment, decodeMemberState, encodeMemberState } from '#src/runtime/group/member-state.js';
 import { markOf } from '#src/runtime/offsets/reset-marks.js';
@@ -68,6 +69,7 @@ const isPlain = (error: unknown): boolean => error instanceof Error;
 const METADATA = [
   { format: 1, task: 5, stores: { a: 7, b: null }, jumps: { in: [0, 9] } },
   { format: 1, generation: [2, 'app-shadow-2'], retired: { id: 'app-promote-1', kind: 'promote' } },
+  { format: 1, onError: ['sdf', 3] },
   { format: 1, reset: { id: 'app-1', until: 9, effects: 'silent', keeps: true, marked: true } },
 ];
 const metadata = fc.oneof(
@@ -86,6 +88,9 @@ describe('parsers of what others wrote, given anything', () => {
     }
     const found = versionOf(committed, 'app');
     assert.ok(found === undefined || /^app(-shadow-\d+)?$/.test(found.prefix), found?.prefix);
+    const kept = policiesOf(committed);
+    for (const policy of Object.values(kept ? errorPoliciesOf(kept) : {}))
+      assert.ok(['fail', 'skip', 'deadLetter'].includes(policy));
     const mark = markOf(committed[0] as (typeof committed)[0]);
     assert.ok(mark === undefined || typeof mark.until === 'number');
   });

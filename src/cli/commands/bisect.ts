@@ -2,10 +2,12 @@ import { resolve } from 'node:path';
 import { plainText } from '../../model/text/plain-text.js';
 import { checkStore, storesDeclared } from '../../replay/answers/past-store.js';
 import { bisect, compare, type Disagreement, type Moment, smallestSlice } from '../../replay/index.js';
-import { loadTopology } from '../load/load-topology.js';
+import { policiesOfPast } from '../../replay/past/past-policies.js';
+import { loadTopology, originOf } from '../load/load-topology.js';
 import { parsePredicate } from '../load/predicate.js';
 import { exportSchemas } from '../past/export-schemas.js';
 import { exportTest } from '../past/export-test.js';
+import { FieldWatch } from '../past/field-watch.js';
 import { KeyForms } from '../past/key-forms.js';
 import { type LookBack, type LookBackOptions, lookBack, pastSerdes } from '../past/past.js';
 import {
@@ -83,11 +85,11 @@ function find(file: string, options: Options, io: Io): Promise<number> {
   }
   if (store === undefined || when === undefined)
     throw usage('cannot tell what to look for', 'no --store or no --when', '--store and --when, or --compare');
-  return lookBack(file, options, io, (look) => findFirst({ file, store, when }, options, look, io));
+  return lookBack(file, options, io, (look) => findFirst({ store, when }, options, look, io));
 }
 
 async function findFirst(
-  { file, store, when: text }: { readonly file: string; readonly store: string; readonly when: string },
+  { store, when: text }: { readonly store: string; readonly when: string },
   options: Options,
   look: LookBack,
   io: Io,
@@ -99,7 +101,10 @@ async function findFirst(
   const key = options.key === undefined ? undefined : spec && parseLookupKey(spec, options.key);
   const predicate = await parsePredicate(text, io.cwd);
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
-  const found = await bisect(topology, asked);
+  const fields = new FieldWatch(predicate);
+  const found = await bisect(topology, { ...asked, when: fields.around(predicate.when) }).finally(() => {
+    for (const warning of fields.warnings(store)) say(`warning: ${warning}`);
+  });
   if (!found) {
     say(`it never holds: ${plainText(text)}`);
     return 1;
@@ -115,12 +120,16 @@ async function findFirst(
   const { snapshots: _, ...plain } = asked;
   const slice = await smallestSlice(topology, plain, found.change);
   const target = resolve(io.cwd, options.exportTest);
-  const { applicationId, onError } = past;
+  const { applicationId, broker } = past;
+  const onError = await policiesOfPast(broker, applicationId ?? topology.name, past.onError);
   await exportTest({
     file: target,
-    topologyFile: resolve(io.cwd, file),
     topology,
-    options: { ...(applicationId !== undefined && { applicationId }), ...(onError && { onError }) },
+    origin: originOf(topology),
+    options: {
+      ...(applicationId !== undefined && { applicationId }),
+      ...(Object.keys(onError).length > 0 && { onError }),
+    },
     predicate,
     change: found.change,
     ...(await exportSchemas(topology, slice, pastSerdes(topology, past).schemaRegistry)),

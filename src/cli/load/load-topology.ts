@@ -10,7 +10,7 @@ import { ownOf } from '../../model/own.js';
 import { showValue } from '../../serdes/show.js';
 import { nearest } from '../terminal/nearest.js';
 import { placeInUserFile } from '../terminal/user-place.js';
-import { TOPOLOGY_EXTENSIONS, topologyFile } from './topology-file.js';
+import { TOPOLOGY_EXTENSIONS, type TopologyFile, topologyFile } from './topology-file.js';
 
 const EXAMPLE = 'Write `export default topology(name, (t) => …)`.';
 
@@ -36,8 +36,9 @@ export async function loadTopology(file: string, cwd: string): Promise<Topology>
   const module = await importFile(path);
   const exported = name === undefined ? unwrap(module) : namedExport(module, name);
   if (name !== undefined && exported === undefined) throw noExport(path, name, module);
-  const topology = await closed(exported, path);
+  const { value: topology, steps } = await closed(exported, path);
   if (!isTopology(topology)) throw noTopology(path, module, topology);
+  ORIGINS.set(topology, { path, name, steps });
   const version: number = topology[TOPOLOGY];
   if (version === CONTRACT_VERSION) return topology;
   throw new StreamsError('TOPOLOGY_INVALID', {
@@ -48,6 +49,19 @@ export async function loadTopology(file: string, cwd: string): Promise<Topology>
     action: 'Run it with the millrace that is installed in its project: npx millrace.',
   });
 }
+
+/** What makes a topology of an export, in this order: a promise, a function, dependencies. */
+export type ExportStep = 'await' | 'call' | 'dependencies';
+
+/** Where a topology comes from. */
+export interface TopologyOrigin extends TopologyFile {
+  readonly steps: readonly ExportStep[];
+}
+
+const ORIGINS = new WeakMap<Topology, TopologyOrigin>();
+
+/** Where a topology comes from that {@link loadTopology} has returned. */
+export const originOf = (topology: Topology): TopologyOrigin => ORIGINS.get(topology) as TopologyOrigin;
 
 /** Loads any other file of the user in the same way. Errors: TOPOLOGY_NOT_FOUND if it throws. */
 export async function loadModule(path: string): Promise<Readonly<Record<string, unknown>>> {
@@ -152,12 +166,21 @@ function namedExport(module: Readonly<Record<string, unknown>>, name: string): u
 }
 
 /** What an export means: promises are awaited, factories called, dependencies made. */
-async function closed(exported: unknown, path: string): Promise<unknown> {
+async function closed(
+  exported: unknown,
+  path: string,
+): Promise<{ readonly value: unknown; readonly steps: readonly ExportStep[] }> {
+  const steps: ExportStep[] = [];
   try {
     let value = await exported;
-    if (typeof value === 'function') value = await value();
-    if (!isOpenTopology(value)) return value;
-    if (value.dependencies) return value.with(await value.dependencies());
+    if (value !== exported) steps.push('await');
+    if (typeof value === 'function') {
+      steps.push('call');
+      value = await value();
+    }
+    if (!isOpenTopology(value)) return { value, steps };
+    steps.push('dependencies');
+    if (value.dependencies) return { value: value.with(await value.dependencies()), steps };
     throw noDependencies(value.name, path);
   } catch (error) {
     if (isStreamsError(error)) throw error;

@@ -1,13 +1,13 @@
 import { type Duration, durationMs } from '../../model/duration.js';
 import { ownOf } from '../../model/own.js';
 import { show } from '../../model/text/show.js';
-import type { ErrorPolicies, ErrorPolicy, FinalPolicy, PolicyName } from '../../runtime/config/policy.js';
+import { type ErrorPolicies, type ErrorPolicy, type FinalPolicy, POLICY_NAMES } from '../../runtime/config/policy.js';
 import { usage } from '../terminal/usage.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
-const STEPS: readonly string[] = ['deserialize', 'process', 'produce'] satisfies PolicyName[];
+const STEPS: readonly string[] = POLICY_NAMES;
 const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];
 
 /** Parses the value of an option; `name` is the option as users write it. */

@@ -8,16 +8,18 @@ import type { Headers } from '../../model/headers.js';
 import { show } from '../../model/text/show.js';
 import type { SmallestSlice, StateChange } from '../../replay/index.js';
 import type { TestDriverOptions } from '../../testing/driver.js';
+import type { TopologyOrigin } from '../load/load-topology.js';
 import type { GivenPredicate } from '../load/predicate.js';
 import { usage } from '../terminal/usage.js';
 import type { ExportedSchema } from './export-schemas.js';
+import { importsOf, madeTopology, type TopologyImport } from './imported-topology.js';
 import { eventText } from './show-past.js';
 import { failsOtherwise } from './try-exported.js';
 
 export interface ExportedTest {
   readonly file: string;
-  readonly topologyFile: string;
   readonly topology: Topology;
+  readonly origin: TopologyOrigin;
   /** The options of the replay: a record that failed must fail in the test, too. */
   readonly options: Pick<TestDriverOptions, 'applicationId' | 'onError'>;
   readonly predicate: GivenPredicate;
@@ -43,16 +45,19 @@ export async function exportTest(test: ExportedTest): Promise<void> {
   const extension = extname(file);
   if (!WRITTEN.includes(extension))
     throw usage('cannot write a test', `the extension ${show(extension)}`, `a file that ends in ${WRITTEN.join(', ')}`);
-  const text = testText(test);
-  const saw = await failsOtherwise(file, text);
-  if (saw !== undefined)
-    throw usage(
-      'cannot write a test that reproduces it',
-      saw,
-      'the predicate to hold when the records go through the test driver, one after the other, in a file of that name',
-      'Leave out --export-test, or write the test next to the topology. The row may depend on something that a test with these records does not have.',
-    );
-  await writeFileAtomically(file, text, { shared: true });
+  let saw: string | undefined;
+  for (const imports of importsOf(test.origin)) {
+    const text = testText(test, imports);
+    const other = await failsOtherwise(file, text);
+    if (other === undefined) return writeFileAtomically(file, text, { shared: true });
+    saw ??= other;
+  }
+  throw usage(
+    'cannot write a test that reproduces it',
+    saw ?? 'nothing',
+    'the predicate to hold when the records go through the test driver, one after the other, in a file of that name',
+    'Leave out --export-test, or write the test next to the topology. The row may depend on something that a test with these records does not have.',
+  );
 }
 
 /** Names in the test that are visible to the predicate. */
@@ -81,8 +86,8 @@ function namesBeside(expression = ''): Readonly<Record<(typeof NAMES)[number], s
 /** An import, under the name that it has in the test. */
 const imported = (name: string, as: string): string => (name === as ? name : `${name} as ${as}`);
 
-function testText(test: ExportedTest): string {
-  const { file, topologyFile, topology, options, predicate, change, slice, schemas } = test;
+function testText(test: ExportedTest, imports: TopologyImport): string {
+  const { file, topology, origin, options, predicate, change, slice, schemas } = test;
   const n = namesBeside(predicate.expression);
   const typed = /^\.[mc]?ts$/.test(extname(file));
   const row = typed ? ': { key: any; value: any; before: any; timestamp: number }' : '';
@@ -101,6 +106,7 @@ function testText(test: ExportedTest): string {
     schemas.length > 0
       ? `    const schemaRegistry = new ${n.MemoryRegistry}({ compatibility: 'NONE' });\n${registered.join('')}`
       : '';
+  const made = madeTopology(imports.exported(n.topology), origin.steps, typed);
   const given = Object.entries(options)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `, ${name}: ${valueCode(value)}`)
@@ -111,7 +117,7 @@ import ${n.assert} from 'node:assert/strict';
 import { ${imported('inspect', n.inspect)}, ${imported('isDeepStrictEqual', n.isDeepStrictEqual)} } from 'node:util';
 import { ${slice.records.some(({ headers }) => hasTwice(headers)) ? `${imported('Headers', n.Headers)}, ` : ''}${imported('serdes', n.serdes)} } from 'millrace';
 ${schemas.length > 0 ? `import { ${imported('MemoryRegistry', n.MemoryRegistry)} } from 'millrace/avro';\n` : ''}import { ${imported('TestDriver', n.TestDriver)} } from 'millrace/testing';
-import ${n.topology} from ${moduleOf(file, topologyFile)};
+import ${imports.clause(n.topology)} from ${moduleOf(file, origin.path)};
 ${when}
 const ${n.records} = [
 ${records.join('\n')}
@@ -120,7 +126,7 @@ ${records.join('\n')}
 ${predicate.expression === undefined ? '' : `const ${n.holds} = ({ key, value, before, timestamp }${row}) => (${predicate.expression}\n);\n`}
 describe(${stringCode(topology.name)}, () => {
   it(${stringCode(`has no row in ${change.store} with: ${condition}`)}, async () => {
-${registry}    const driver = await ${n.TestDriver}.create(${n.topology}, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
+${registry}${made.lines}    const driver = await ${n.TestDriver}.create(${made.topology}, { partitions: ${valueCode(slice.partitions)}${given}${schemas.length > 0 ? ', schemaRegistry' : ''} });
     const store = driver.store(${stringCode(change.store)});
 ${keyCode(change.key, typed, n.inspect)}
     let before${typed ? ': any' : ''} = null;

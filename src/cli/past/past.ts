@@ -28,7 +28,7 @@ export interface LookBackOptions extends BrokerOptions, RegistrySelection {
 export const APP = ['--app <id>', "the application (default: the topology's name)"] as const;
 
 export const ON_ERROR = '--on-error <step=policy>';
-export const ON_ERROR_HELP = 'what to do with a record that fails, as in run (default: fail)';
+export const ON_ERROR_HELP = 'what to do with a record that fails (default: as the application did, else fail)';
 
 /** The context that a command receives. */
 export interface LookBack {

@@ -25,8 +25,9 @@ export interface PastOptions extends PastSchemas {
   /** Default: the topology's name. */
   readonly applicationId?: string;
   /**
-   * What to do with records that fail. Use the policies of the run under examination. Default: such a record
-   * ends the replay.
+   * What to do with records that fail. For each step that is left out: as the application does. Its committed
+   * offsets name its latest policies, without their retries. Default of an application that never committed
+   * any: such a record ends the replay, with an error that names this option.
    */
   readonly onError?: ErrorPolicies;
   readonly deadLetterTopic?: string;

@@ -5,7 +5,8 @@ import { isStreamsError, StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { sleep } from '../../model/ports.js';
 import { lastEpoch } from '../../runtime/changelog/epochs.js';
-import { withVersion } from '../../runtime/config/application-version.js';
+import { withApplication } from '../../runtime/config/application-marks.js';
+import { policiesOf } from '../../runtime/config/kept-policies.js';
 import { addedTo } from '../../runtime/config/offset-texts.js';
 import { emptiedBy, keptBy } from '../../runtime/offsets/commit-marks.js';
 import { marked, markOf, type ResetMark } from '../../runtime/offsets/reset-marks.js';
@@ -128,7 +129,7 @@ function offsetsOf(
       return withMark(move, unfinished || effects !== 'live' ? { ...head, until: old, marked: true } : undefined);
     }),
   ];
-  return withVersion(positions, version, applicationId);
+  return withApplication(positions, { applicationId, version, kept: policiesOf([...before.values()]) });
 }
 
 /**

@@ -69,6 +69,7 @@ export class Rerun {
     this.#options = options;
     this.#budget = new CacheBudget(options.config.cacheBytes);
     this.#records = options.start?.records ?? 0;
+    for (const step of options.start?.leftOut ?? []) this.metrics.leftOut.add(step);
   }
 
   static async open(options: RerunOptions): Promise<Rerun> {
@@ -107,7 +108,7 @@ export class Rerun {
     const jumps = Object.fromEntries(
       this.tasks.flatMap((task) => (Object.keys(task.jumps).length > 0 ? [[task.id, task.jumps]] : [])),
     );
-    return { records: this.#records, streamTimes, jumps, repartitions };
+    return { records: this.#records, streamTimes, jumps, repartitions, leftOut: [...this.metrics.leftOut].sort() };
   }
 
   /**

@@ -230,7 +230,7 @@ class CountingMetrics extends Metrics {
   readonly #onCount: (node: string, name: string, by: number) => void;
 
   constructor(run: Metrics, onCount: (node: string, name: string, by: number) => void) {
-    super();
+    super(run.leftOut);
     this.#run = run;
     this.#onCount = onCount;
   }

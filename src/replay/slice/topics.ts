@@ -3,8 +3,9 @@ import type { Topology } from '../../dsl/contract/processor.js';
 import { changelogTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { Logger } from '../../model/ports.js';
-import { firstVersion, namedBy } from '../../runtime/config/application-version.js';
+import { firstVersion, readableOffsets, versionOf } from '../../runtime/config/application-version.js';
 import { type EngineConfig, resolveConfig } from '../../runtime/config/config.js';
+import { policiesOf } from '../../runtime/config/kept-policies.js';
 import { checkOwned, chooseVersion, ofVersion } from '../../runtime/topics/own-version.js';
 import { owned, ownerOf } from '../../runtime/topics/topic-owners.js';
 import { planTopics } from '../../runtime/topics/topic-plan.js';
@@ -37,12 +38,15 @@ export const partitionsOf = (names: readonly string[], topics: TopicCounts): rea
   names.flatMap((topic) => Array.from({ length: topics.count(topic) }, (_, partition) => ({ topic, partition })));
 
 /**
- * The configuration, with the version of the application that its group names as the live one. If the group
- * names none, the version that a start would choose. Errors: TOPIC_FOREIGN.
+ * The configuration, with the version of the application that its group names as the live one, and with the
+ * error policies that it keeps. If the group names no version, the one that a start would choose. Errors:
+ * TOPIC_FOREIGN.
  */
-export async function ofGroup(admin: Admin, config: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
-  const { applicationId } = config;
-  const named = await namedBy(admin, applicationId);
+export async function ofGroup(admin: Admin, resolved: EngineConfig, { graph }: Topology): Promise<EngineConfig> {
+  const { applicationId } = resolved;
+  const committed = await readableOffsets(admin, applicationId);
+  const config = { ...resolved, kept: policiesOf(committed) };
+  const named = versionOf(committed, applicationId);
   if (!named) return ofVersion(config, await chooseVersion(admin, graph, config, firstVersion(applicationId)));
   const found = ofVersion(config, named);
   await checkOwned(admin, graph, found);

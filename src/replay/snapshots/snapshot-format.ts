@@ -57,7 +57,7 @@ export function parseSnapshot(text: string, path: string): SnapshotMeta {
 
 function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Record<string, unknown>> & SnapshotMeta {
   const { records, since, maxTimestamp, application, topology, positions, exhausted } = meta;
-  const { streamTimes, jumps, repartitions } = meta;
+  const { streamTimes, jumps, repartitions, leftOut = [] } = meta;
   const isObject = (each: unknown): boolean => typeof each === 'object' && each !== null && !Array.isArray(each);
   return (
     [records, since].every((count) => Number.isSafeInteger(count) && (count as number) >= 0) &&
@@ -71,6 +71,7 @@ function isMeta(meta: Readonly<Record<string, unknown>>): meta is Readonly<Recor
       (at) => isObject(at) && typeof at.topic === 'string' && [at.partition, at.offset].every(Number.isSafeInteger),
     ) &&
     Array.isArray(exhausted) &&
+    Array.isArray(leftOut) &&
     [streamTimes, jumps, repartitions].every(isObject)
   );
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, partitionKey } from '../../broker/port.js';
 import { makePrivateDirectory, writePrivately } from '../../files/write.js';
+import type { PolicyName } from '../../runtime/config/policy.js';
 import { GLOBAL_DIRECTORY } from '../../state/global/global-state.js';
 import { linkDirectory } from '../rerun/linked-databases.js';
 import type { RerunStorage } from '../rerun/rerun-storage.js';
@@ -35,10 +36,15 @@ const placeOf = (storage: RerunStorage, application: string): string => join(sto
  */
 export class Snapshots {
   readonly #directory: string;
+  readonly #failing: ReadonlySet<PolicyName>;
 
-  /** `identity`: see topologyIdentity. */
-  constructor(directory: string, identity: string) {
+  /**
+   * `identity`: see topologyIdentity. `failing`: the steps at which a record that fails ends the run.
+   * Snapshots that have left out such a record are not used: the run would not have got that far.
+   */
+  constructor(directory: string, identity: string, failing: ReadonlySet<PolicyName>) {
     this.#directory = join(directory, identity);
+    this.#failing = failing;
   }
 
   /** All snapshots, oldest first. */
@@ -59,7 +65,8 @@ export class Snapshots {
    * compaction, later snapshots may have fewer records, or other ones; then only some form such a chain.
    */
   async within(slice: Slice, broker: Broker, dates: PastDates): Promise<readonly Snapshot[]> {
-    const inside = (await this.list()).filter((snapshot) => isInside(snapshot, slice));
+    const reached = ({ leftOut = [] }: Snapshot): boolean => !leftOut.some((step) => this.#failing.has(step));
+    const inside = (await this.list()).filter((snapshot) => reached(snapshot) && isInside(snapshot, slice));
     const usable: Snapshot[] = [];
     for (const snapshot of inside) if (await isPrefix(snapshot, slice, { broker, dates })) usable.push(snapshot);
     const chain: Snapshot[] = [];

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { type Admin, type Broker, type PartitionOffset, partitionKey } from '../../broker/port.js';
 import { StreamsError } from '../../model/errors.js';
-import { versionOf, withVersion } from '../../runtime/config/application-version.js';
+import { withApplication } from '../../runtime/config/application-marks.js';
+import { versionOf } from '../../runtime/config/application-version.js';
+import { keptOver, policiesOf } from '../../runtime/config/kept-policies.js';
 import { marked, type ResetMark } from '../../runtime/offsets/reset-marks.js';
 import { diskIdentityFiles } from '../../state/directory/identity-files.js';
 import { createCaptured } from '../repair/reset.js';
@@ -131,7 +133,8 @@ function positionsAfter({
       return withMark(at, effects === 'live' ? undefined : { id, effects, until, marked: true });
     }),
   ];
-  return withVersion(after, version, applicationId);
+  const kept = keptOver(policiesOf(positions.shadow), policiesOf(positions.live));
+  return withApplication(after, { applicationId, version, kept });
 }
 
 /** Leaves out offsets of topics that no longer exist: they cannot be set, and are of no use. */

@@ -1,7 +1,7 @@
 import type { PartitionOffset } from '../../broker/port.js';
 import type { TaskState } from '../../state/store/task-state.js';
 import type { BatchRunner } from '../batch/batch-runner.js';
-import { withVersion } from '../config/application-version.js';
+import { withApplication } from '../config/application-marks.js';
 import type { EngineConfig } from '../config/config.js';
 import { type BeforeCommit, beginningsOf, emptiedOf, withCommitMarks } from '../offsets/commit-marks.js';
 import { streamTimesNow, withStreamTimes } from '../restore/stream-times.js';
@@ -9,7 +9,7 @@ import type { Beginning } from '../restore/where-to-begin.js';
 import { offsetsOf } from '../topics/sources.js';
 
 export interface GroupOffsetsOptions {
-  readonly config: Pick<EngineConfig, 'version' | 'applicationId'>;
+  readonly config: Pick<EngineConfig, 'version' | 'applicationId' | 'kept'>;
   readonly begins: Beginning;
   readonly runner: BatchRunner;
   readonly state: TaskState | undefined;
@@ -40,7 +40,7 @@ export class GroupOffsets {
     const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
     const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#before);
-    return withVersion(marked, config.version, config.applicationId);
+    return withApplication(marked, config);
   }
 
   committed(positions: readonly PartitionOffset[]): void {

@@ -4,7 +4,7 @@ import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { checkName } from '../../model/names.js';
 import { databaseError } from '../../state/database/database-errors.js';
 import { diskIdentityFiles, type IdentityFiles } from '../../state/directory/identity-files.js';
-import { addedTo, textOf } from './offset-texts.js';
+import { textOf } from './offset-texts.js';
 
 /**
  * Identifies a version of the application. Versions have separate internal topics and stores; the metadata of
@@ -20,20 +20,6 @@ export interface ApplicationVersion {
 }
 
 export const firstVersion = (applicationId: string): ApplicationVersion => ({ n: 0, prefix: applicationId });
-
-/**
- * Adds the version to the metadata of every committed offset, so that group and version cannot diverge:
- * `{ "format": 1, "generation": [n, prefix], … }`. The version that every application begins with is left
- * out.
- */
-export function withVersion(
-  positions: readonly PartitionOffset[],
-  { n, prefix }: ApplicationVersion,
-  applicationId: string,
-): readonly PartitionOffset[] {
-  if (n === 0 && prefix === applicationId) return positions;
-  return positions.map((at) => ({ ...at, metadata: addedTo(at.metadata, { generation: [n, prefix] }) }));
-}
 
 /**
  * The highest version that committed offsets name; offsets of topics that a newer version does not read keep
@@ -153,12 +139,16 @@ export const currentVersion = async (admin: Admin, applicationId: string): Promi
   (await namedBy(admin, applicationId)) ?? firstVersion(applicationId);
 
 /** Undefined if the group names no version, or may not be read. */
-export async function namedBy(admin: Admin, applicationId: string): Promise<ApplicationVersion | undefined> {
+const namedBy = async (admin: Admin, applicationId: string): Promise<ApplicationVersion | undefined> =>
+  versionOf(await readableOffsets(admin, applicationId), applicationId);
+
+/** The offsets of an application's group; none if it may not be read. */
+export async function readableOffsets(admin: Admin, applicationId: string): Promise<readonly PartitionOffset[]> {
   try {
-    return versionOf(await admin.groupOffsets(applicationId), applicationId);
+    return await admin.groupOffsets(applicationId);
   } catch (error) {
     // Joining the group then reports the missing permission, together with all others.
-    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return undefined;
+    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return [];
     throw error;
   }
 }

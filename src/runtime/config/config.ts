@@ -11,8 +11,9 @@ import type { CacheBudget } from '../../state/cache/cache-budget.js';
 import type { IdentityFiles } from '../../state/directory/identity-files.js';
 import { type ApplicationVersion, firstVersion } from './application-version.js';
 import type { EffectGate } from './effect-gate.js';
+import type { KeptPolicies } from './kept-policies.js';
 import type { LifeHooks } from './life-hooks.js';
-import { type ErrorPolicies, type PolicyName, type ResolvedPolicy, resolvePolicy } from './policy.js';
+import { type ErrorPolicies, POLICY_NAMES, type PolicyName, type ResolvedPolicy, resolvePolicies } from './policy.js';
 
 /** The numbered steps of a commit. commit.ts, docs/guarantees.md and the crash tests use the same numbers. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
@@ -129,6 +130,10 @@ export interface EngineConfig {
   readonly cacheBytes: number;
   readonly inputBufferBytes: number;
   readonly policies: Readonly<Record<PolicyName, ResolvedPolicy>>;
+  /** What the committed offsets say of the policies: see kept-policies.ts. Undefined: nothing. */
+  readonly kept: KeptPolicies | undefined;
+  /** Whether the records are those of the past: an error then says how to look beyond its record. */
+  readonly looksBack: boolean;
   readonly effects: EffectGate;
   readonly deadLetterTopic: string;
   readonly createTopics: number | undefined;
@@ -190,7 +195,7 @@ export function resolveConfig(
     throw invalid('guarantee', guarantee, 'at_least_once or exactly_once');
   if (!['earliest', 'latest'].includes(startFrom)) throw invalid('startFrom', startFrom, 'earliest or latest');
   for (const step of Object.keys(onError)) {
-    if (!['deserialize', 'process', 'produce'].includes(step))
+    if (!POLICY_NAMES.some((name) => name === step))
       throw invalid('onError', step, 'the steps deserialize, process and produce');
   }
   return {
@@ -204,11 +209,9 @@ export function resolveConfig(
     batchRecords: positive('batchRecords', options.batchRecords ?? 1_000),
     cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
     inputBufferBytes: positive('inputBufferBytes', options.inputBufferBytes ?? DEFAULT_INPUT_BUFFER_BYTES),
-    policies: {
-      deserialize: resolvePolicy('deserialize', onError.deserialize),
-      process: resolvePolicy('process', onError.process),
-      produce: resolvePolicy('produce', onError.produce),
-    },
+    policies: resolvePolicies(onError),
+    kept: undefined,
+    looksBack: false,
     effects: effectGate(options.effects ?? 'live'),
     deadLetterTopic: deadLetters,
     createTopics: options.createTopics === undefined ? undefined : positive('createTopics', options.createTopics),

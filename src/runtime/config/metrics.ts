@@ -1,3 +1,5 @@
+import type { PolicyName } from './policy.js';
+
 /** Counters of an engine since its start; they only grow. */
 export interface EngineMetrics {
   /** Records read from topics, internal ones included. */
@@ -20,7 +22,13 @@ export class Metrics {
   deadLetters = 0;
   commits = 0;
   restoredRecords = 0;
+  /** The steps at which a policy has left out a record. */
+  readonly leftOut: Set<PolicyName>;
   readonly #nodes = new Map<string, Map<string, number>>();
+
+  constructor(leftOut: Set<PolicyName> = new Set()) {
+    this.leftOut = leftOut;
+  }
 
   count(node: string, name: string, by = 1): void {
     let counters = this.#nodes.get(node);

@@ -1,8 +1,8 @@
 /**
  * The metadata that millrace stores with committed offsets: JSON of format 1, with a field for each purpose.
- * These are stream times, a version, epochs, the next record's time, the marks of a reset and of a retired
- * application. Anyone allowed to commit offsets of the group may write other metadata. A text that does not
- * parse counts as empty and is not kept; code that reads a field validates it.
+ * These are stream times, a version, error policies, epochs, the next record's time, the marks of a reset and
+ * of a retired application. Anyone allowed to commit offsets of the group may write other metadata. A text
+ * that does not parse counts as empty and is not kept; code that reads a field validates it.
  */
 const HEAD = '{"format":1,';
 

@@ -22,6 +22,9 @@ export interface ErrorPolicies {
 
 export type PolicyName = keyof ErrorPolicies;
 
+/** The steps, in their order. */
+export const POLICY_NAMES = ['deserialize', 'process', 'produce'] as const satisfies readonly PolicyName[];
+
 export interface ResolvedPolicy {
   readonly retries: number;
   readonly backoffMs: number;
@@ -30,8 +33,14 @@ export interface ResolvedPolicy {
 
 const FINAL = ['fail', 'skip', 'deadLetter'];
 
-/** Checks a policy and fills in its defaults. CONFIG_INVALID names the step. */
-export function resolvePolicy(step: PolicyName, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
+/** Checks policies and fills in their defaults. CONFIG_INVALID names the step. */
+export const resolvePolicies = (onError: ErrorPolicies): Readonly<Record<PolicyName, ResolvedPolicy>> => ({
+  deserialize: resolvePolicy('deserialize', onError.deserialize),
+  process: resolvePolicy('process', onError.process),
+  produce: resolvePolicy('produce', onError.produce),
+});
+
+function resolvePolicy(step: PolicyName, policy: ErrorPolicy = 'fail'): ResolvedPolicy {
   const { retry, backoff, then } =
     typeof policy === 'string' ? { retry: 0, backoff: '0ms' as const, then: policy } : policy;
   if (!FINAL.includes(then) || !Number.isInteger(retry) || retry < 0) {

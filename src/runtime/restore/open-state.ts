@@ -2,7 +2,7 @@ import type { TopicPartition } from '../../broker/port.js';
 import { taskId } from '../../graph/naming.js';
 import { TaskState } from '../../state/store/task-state.js';
 import { lastEpoch } from '../changelog/epochs.js';
-import { withVersion } from '../config/application-version.js';
+import { withApplication } from '../config/application-marks.js';
 import { beginningsOf, emptiedOf, withCommitMarks } from '../offsets/commit-marks.js';
 import { ResumePositions } from '../offsets/resume-positions.js';
 import type { TaskScope } from '../topics/task-scope.js';
@@ -93,7 +93,7 @@ export async function openState(
       admin: ports.broker.admin,
       clock: ports.clock,
       epoch: last + 1,
-      positions: withVersion(marked, version, config.applicationId),
+      positions: withApplication(marked, config),
     }),
   };
 }

@@ -29,9 +29,9 @@ export function streamTimesNow(
 /**
  * Brokers keep 4,096 bytes of metadata with an offset. Other parts may need room, too. The mark of a reset,
  * the version of the application and, when it is retired, the reason: almost 900 with the longest names. The
- * marks of commit-marks.ts: 600. The epochs of the task: 350.
+ * marks of commit-marks.ts: 600. The epochs of the task: 350. The error policies: 30.
  */
-const MAX_BYTES = 2_200;
+const MAX_BYTES = 2_170;
 
 /**
  * Adds the stream times to the metadata of the offsets that a task commits. So they belong to these offsets

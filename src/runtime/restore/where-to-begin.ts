@@ -2,7 +2,8 @@ import type { PartitionOffset, TopicPartition } from '../../broker/port.js';
 import { taskId } from '../../graph/naming.js';
 import { sleep } from '../../model/ports.js';
 import type { Alignment } from '../align/alignment.js';
-import { checkVersion, withVersion } from '../config/application-version.js';
+import { withApplication } from '../config/application-marks.js';
+import { checkVersion } from '../config/application-version.js';
 import { stopped } from '../config/stopped.js';
 import { begunAt, hasProcessed, knownProgress } from '../offsets/commit-marks.js';
 import { fedTopics, feedersOf } from '../offsets/feeding.js';
@@ -47,7 +48,7 @@ export async function whereToBegin(
   const again = Reprocessing.of(committed, { applicationId: config.applicationId, taskId: id, phase });
   if (committed.length === 0 && mayBeReadFirst(options)) {
     const begun = begunAt(positions);
-    await options.membership.commit(withVersion(begun, config.version, config.applicationId));
+    await options.membership.commit(withApplication(begun, config));
   }
   const fedBy = feedersOf(options.topology.graph, config.version.prefix, subTopology);
   return { committed, contained: again?.contained(committed) ?? committed, positions, again, fedBy };
@@ -96,7 +97,6 @@ async function committedOffsets(
  */
 async function beginAtEnds(options: TaskScope, topics: readonly string[], signal: AbortSignal): Promise<void> {
   const { config, ports, membership, partition } = options;
-  const { applicationId, version } = config;
   let looks = 0;
   for (let fresh = await notBegun(options, topics); fresh.length > 0; fresh = await notBegun(options, topics)) {
     if (signal.aborted) throw stopped('the engine was stopped', `partition ${partition}`);
@@ -104,7 +104,7 @@ async function beginAtEnds(options: TaskScope, topics: readonly string[], signal
     const ends = await ports.broker.admin.latestOffsets(fresh);
     if (partition === 0) {
       await warnOfBeginning(options, new Set(fresh.map(({ topic }) => topic)));
-      await membership.commit(withVersion(begunAt(ends), version, applicationId));
+      await membership.commit(withApplication(begunAt(ends), config));
     } else {
       if (looks++ % TELL_EVERY === TELL_EVERY - 1)
         config.logger.warn(

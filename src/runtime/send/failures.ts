@@ -102,7 +102,9 @@ export class FailureHandler {
     if (failed === undefined) return false;
     const { error, attempt } = failed;
     const positioned = atRecord(step, error, node, source);
-    if (policy.then === 'fail' || ends(error, failure)) throw positioned;
+    if (ends(error, failure)) throw positioned;
+    if (policy.then === 'fail') throw this.#final(step, positioned);
+    this.#metrics.leftOut.add(step);
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -135,8 +137,11 @@ export class FailureHandler {
   async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
     const failed = await this.#tryAgain('deserialize', failure, again);
     if (failed === undefined) return undefined;
-    if (this.#config.policies.deserialize.then === 'fail' || isFatal(failed.error))
-      throw atRecord('deserialize', failed.error, failure.node, failure.source);
+    const { then } = this.#config.policies.deserialize;
+    if (then === 'fail' || isFatal(failed.error)) {
+      const positioned = atRecord('deserialize', failed.error, failure.node, failure.source);
+      throw isFatal(failed.error) ? positioned : this.#final('deserialize', positioned);
+    }
     // The record will fail with this error again when its turn comes: nothing is retried then.
     if (typeof failed.error === 'object' && failed.error !== null) this.#tried.set(failed.error, failed.attempt);
     return failed.error;
@@ -151,6 +156,16 @@ export class FailureHandler {
     const level = attempt === 1 ? 'warn' : 'debug';
     const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${backoffMs} ms: ${problem}`;
     this.#config.logger[level]({ node, code, attempt }, text);
+  }
+
+  /** The error of a record that ends the run. In a look back, it says how to look beyond the record. */
+  #final(step: PolicyName, error: StreamsError): StreamsError {
+    if (!this.#config.looksBack) return error;
+    return new StreamsError(error.code, {
+      what: error.problem,
+      action: `${error.action} To look beyond the record, pass --on-error ${step}=skip (in code: onError: { ${step}: 'skip' }).`,
+      cause: error.cause ?? error,
+    });
   }
 
   /** The last error and the number of its attempt; undefined: an attempt succeeded. */

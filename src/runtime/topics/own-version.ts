@@ -1,7 +1,8 @@
 import type { Admin } from '../../broker/port.js';
 import type { Graph } from '../../graph/graph.js';
-import { type ApplicationVersion, findVersion, firstVersion } from '../config/application-version.js';
+import { type ApplicationVersion, findVersion, firstVersion, readableOffsets } from '../config/application-version.js';
 import type { EngineConfig, EnginePorts } from '../config/config.js';
+import { keptFrom, policiesOf } from '../config/kept-policies.js';
 import { type RetryOptions, withRetry } from '../config/retry.js';
 import { apartOf, foreignTopics, foundOwner, isForeign, ownerOf } from './topic-owners.js';
 import { describeTopics } from './topic-problems.js';
@@ -38,7 +39,8 @@ export async function chooseVersion(
 
 /**
  * The configuration of the version to run: see {@link findVersion}, and {@link chooseVersion} for an
- * application that was never promoted. Waits for a cluster that does not answer.
+ * application that was never promoted. Its offsets will name its error policies. Waits for a cluster that
+ * does not answer.
  */
 export async function ownVersion(
   config: EngineConfig,
@@ -49,8 +51,11 @@ export async function ownVersion(
   const { admin } = ports.broker;
   const choose = (onDisk: ApplicationVersion): Promise<ApplicationVersion> =>
     withRetry('looking at the topics', retryOptions, () => chooseVersion(admin, graph, config, onDisk));
-  const find = (): Promise<ApplicationVersion> => findVersion(config, ports, choose);
-  return ofVersion(config, await withRetry('looking at the group', retryOptions, find));
+  return withRetry('looking at the group', retryOptions, async () => {
+    const version = await findVersion(config, ports, choose);
+    const found = policiesOf(await readableOffsets(admin, config.applicationId));
+    return { ...ofVersion(config, version), kept: keptFrom(config.policies, found) };
+  });
 }
 
 /**
