@@ -6,7 +6,7 @@ import { serdes } from '../../serdes/serdes.js';
 import { isGlobalTable } from '../common/global-table.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { KeyOf, Table, ValueOf, WithValue } from '../contract/types.js';
+import type { ChangeOf, KeyOf, NeedsTable, Table, ValueOf, WithValue } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
@@ -21,6 +21,8 @@ import { hold } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
+
+type OfOther = 'use toTable() after it; for a global table, joinGlobalTable';
 
 /** How to join records with the row of the same key. */
 export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;
@@ -125,13 +127,23 @@ interface GraceJoinOptions<K, V, T, W> {
  * Semantics: KStream#join(KTable) and KTable#join(KTable) of Kafka Streams; KIP-914 and KIP-923 for versioned
  * tables. See also {@link leftJoinTable}.
  */
-export function joinTable<K, V, FK, T, W>(
-  table: Table<FK, T>,
-  options: ForeignKeyJoinOptions<K, V, FK, T, W>,
-): OperatorFunction<Change<K, V>, Change<K, NonNullable<W>>>;
-export function joinTable<R extends AnyRecord, T, W>(
-  table: Table<KeyOf<R>, T>,
-  join: ((value: ValueOf<R>, row: T, key: KeyOf<R>) => W) | JoinTableOptions<KeyOf<R>, ValueOf<R>, T, W>,
+export function joinTable<
+  K,
+  V,
+  FK,
+  T,
+  W,
+  R extends NeedsTable = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
+>(
+  table: Observable<C>,
+  options: ForeignKeyJoinOptions<KeyOf<R>, ValueOf<R>, KeyOf<C>, ValueOf<C>, W>,
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<W>>>;
+export function joinTable<R extends AnyRecord, T, W, C extends NeedsTable<OfOther> = ChangeOf<KeyOf<R>, T>>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  join:
+    | ((value: ValueOf<R>, row: ValueOf<C>, key: KeyOf<R>) => W)
+    | JoinTableOptions<KeyOf<R>, ValueOf<R>, ValueOf<C>, W>,
 ): OperatorFunction<R, WithValue<R, W>>;
 // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
 export function joinTable(table: Observable<AnyRecord>, options: any): OperatorFunction<any, any> {
@@ -146,13 +158,23 @@ export function joinTable(table: Observable<AnyRecord>, options: any): OperatorF
  * payments.pipe(leftJoinTable(accounts, (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' })));
  * ```
  */
-export function leftJoinTable<K, V, FK, T, W>(
-  table: Table<FK, T>,
-  options: ForeignKeyJoinOptions<K, V, FK, T | null, W>,
-): OperatorFunction<Change<K, V>, Change<K, NonNullable<W>>>;
-export function leftJoinTable<R extends AnyRecord, T, W>(
-  table: Table<KeyOf<R>, T>,
-  join: ((value: ValueOf<R>, row: T | null, key: KeyOf<R>) => W) | JoinTableOptions<KeyOf<R>, ValueOf<R>, T | null, W>,
+export function leftJoinTable<
+  K,
+  V,
+  FK,
+  T,
+  W,
+  R extends NeedsTable = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
+>(
+  table: Observable<C>,
+  options: ForeignKeyJoinOptions<KeyOf<R>, ValueOf<R>, KeyOf<C>, ValueOf<C> | null, W>,
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<W>>>;
+export function leftJoinTable<R extends AnyRecord, T, W, C extends NeedsTable<OfOther> = ChangeOf<KeyOf<R>, T>>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  join:
+    | ((value: ValueOf<R>, row: ValueOf<C> | null, key: KeyOf<R>) => W)
+    | JoinTableOptions<KeyOf<R>, ValueOf<R>, ValueOf<C> | null, W>,
 ): OperatorFunction<R, WithValue<R, W>>;
 // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
 export function leftJoinTable(table: Observable<AnyRecord>, options: any): OperatorFunction<any, any> {
@@ -173,10 +195,17 @@ export function leftJoinTable(table: Observable<AnyRecord>, options: any): Opera
  *
  * Semantics: KTable#outerJoin(KTable) of Kafka Streams. See also {@link leftJoinTable}.
  */
-export function outerJoinTable<K, V, T, W>(
-  table: Table<K, T>,
-  fn: (value: V | null, row: T | null, key: K) => W,
-): OperatorFunction<Change<K, V>, Change<K, W>> {
+export function outerJoinTable<
+  K,
+  V,
+  T,
+  W,
+  R extends NeedsTable = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<K, T>,
+>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  fn: (value: ValueOf<R> | null, row: ValueOf<C> | null, key: KeyOf<R>) => W,
+): OperatorFunction<R, Change<KeyOf<R>, W>> {
   // biome-ignore lint/suspicious/noExplicitAny: keys and values of any type; the signature knows them
   return joining('outerJoinTable', table, 'outer', fn as TableJoiner) as OperatorFunction<any, any>;
 }
