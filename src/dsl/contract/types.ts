@@ -27,7 +27,7 @@ export interface NeedsStream<Advice extends string = 'use toStream() first'> ext
 
 /** The same for changes of a table, if a stream comes instead. */
 // biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
-export interface NeedsTable<Advice extends string = 'use toTable() first', K = any> extends Change<K, any> {
+export interface NeedsTable<Advice extends string = 'use toTable() first'> extends Change<any, any> {
   readonly [ADVICE]?: Advice;
 }
 

@@ -14,6 +14,7 @@ import { type SideParts, StreamJoin, type StreamJoiner } from '../stream-join/st
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
 import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
 
+type OfSource = 'use joinTable, or toStream() first';
 type OfOther = 'use joinTable, or toStream() after it';
 
 /** The value of a record that can match: records without a value are dropped. */
@@ -79,7 +80,7 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream},
  * {@link outerJoinStream}, {@link joinTable}.
  */
-export function joinStream<R extends NeedsStream, S, W, C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>>(
+export function joinStream<R extends NeedsStream<OfSource>, S, W, C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>>(
   other: Observable<C> & Stream<KeyOf<R>, unknown>,
   options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'inner'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
@@ -107,7 +108,12 @@ export function joinStream<R extends NeedsStream, S, W, C extends NeedsStream<Of
  *
  * Semantics: KStream#leftJoin(KStream) of Kafka Streams (KIP-633).
  */
-export function leftJoinStream<R extends NeedsStream, S, W, C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>>(
+export function leftJoinStream<
+  R extends NeedsStream<OfSource>,
+  S,
+  W,
+  C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>,
+>(
   other: Observable<C> & Stream<KeyOf<R>, unknown>,
   options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'left'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
@@ -125,7 +131,12 @@ export function leftJoinStream<R extends NeedsStream, S, W, C extends NeedsStrea
  *
  * Semantics: KStream#outerJoin(KStream) of Kafka Streams (KIP-633).
  */
-export function outerJoinStream<R extends NeedsStream, S, W, C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>>(
+export function outerJoinStream<
+  R extends NeedsStream<OfSource>,
+  S,
+  W,
+  C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>,
+>(
   other: Observable<C> & Stream<KeyOf<R>, unknown>,
   options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'outer'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
@@ -140,7 +151,7 @@ type AnyOptions = JoinWindowOptions & {
   readonly right?: AnySerde;
 };
 
-function joining<R extends NeedsStream, W>(
+function joining<R extends NeedsStream<OfSource>, W>(
   operator: string,
   other: Observable<AnyRecord>,
   kind: 'inner' | 'left' | 'outer',

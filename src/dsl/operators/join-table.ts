@@ -22,7 +22,9 @@ import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
 import { type TableView, viewOf, withView } from '../tables/table-view.js';
 
-type OfOther = 'use toTable() after it; for a global table, joinGlobalTable';
+type OfOther = 'use toTable() after it, or joinStream';
+// Also shown beside other errors, since the compiler then takes the first signature.
+type OfForeignKey = 'to join by a foreign key, use toTable() first';
 
 /** How to join records with the row of the same key. */
 export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;
@@ -133,7 +135,7 @@ export function joinTable<
   FK,
   T,
   W,
-  R extends NeedsTable = ChangeOf<K, V>,
+  R extends NeedsTable<OfForeignKey> = ChangeOf<K, V>,
   C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
 >(
   table: Observable<C>,
@@ -164,7 +166,7 @@ export function leftJoinTable<
   FK,
   T,
   W,
-  R extends NeedsTable = ChangeOf<K, V>,
+  R extends NeedsTable<OfForeignKey> = ChangeOf<K, V>,
   C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
 >(
   table: Observable<C>,
@@ -200,7 +202,7 @@ export function outerJoinTable<
   V,
   T,
   W,
-  R extends NeedsTable = ChangeOf<K, V>,
+  R extends NeedsTable<'use toTable() first, or leftJoinTable'> = ChangeOf<K, V>,
   C extends NeedsTable<OfOther> = ChangeOf<K, T>,
 >(
   table: Observable<C> & Table<KeyOf<R>, unknown>,

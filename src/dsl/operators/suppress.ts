@@ -16,7 +16,9 @@ import { nextClosingOf, withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
 import { suppressedForMs } from '../windows/windows.js';
 
-type NeedsWindows = NeedsTable<'put it after a fold with windows', Windowed<unknown>>;
+interface NeedsWindows<Advice extends string = 'put it after a fold with windows'> extends NeedsTable<Advice> {
+  readonly key: Windowed<unknown>;
+}
 
 type InWindow<W> = W extends Windowed<infer K> ? K : never;
 
