@@ -271,6 +271,10 @@ export const joining = (): void => {
 
 export const processing = (): void => {
   merged.pipe(
+    process({ name: 'p' }, ({ key, value }, { emit }) => emit({ key, value: is<Event>()(value) })),
+    peek(({ value }) => is<Event>()(value)),
+  ) satisfies Stream<string, Event>;
+  merged.pipe(
     process({ name: 'p', process: ({ key, value }, { forward }) => forward({ key, value: is<Event>()(value) }) }),
     peek(({ value }) => is<Event>()(value)),
   ) satisfies Stream<string, Event>;
