@@ -1,15 +1,13 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { type Duration, durationMs } from '../../model/duration.js';
+import type { Duration } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import { serdes } from '../../serdes/serdes.js';
 import { isGlobalTable } from '../common/global-table.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { ChangeOf, KeyOf, NeedsTable, Table, ValueOf, WithValue } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
-import type { Declaring } from '../declare/declaring.js';
 import {
   type ForeignKeyJoining,
   type ForeignKeyJoinOptions,
@@ -17,10 +15,10 @@ import {
 } from '../foreign-keys/foreign-key-join.js';
 import { haveCommonCause } from '../tables/common-cause.js';
 import { DiamondJoin } from '../tables/diamond-join.js';
-import { hold } from '../tables/hold.js';
+import { heldBack } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
-import { type TableView, viewOf, withView } from '../tables/table-view.js';
+import { viewOf, withView } from '../tables/table-view.js';
 
 type OfOther = 'use toTable() after it, or joinStream';
 // Also shown beside other errors, since the compiler then takes the first signature.
@@ -263,7 +261,7 @@ function joining(
         );
       }
       const left = kind === 'left';
-      const held = heldBack(source, right, options, node, left, current);
+      const held = heldBack(source, right.historyMs, { ...options, node, keepsNullKeys: left }, current);
       const joined = { left, asOf: right.historyMs !== undefined, join };
       const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context, 'lookup'), joined);
       const { historyMs } = right;
@@ -297,29 +295,4 @@ function joining(
     const changes = current.processor({ ...spec, reads, create }, [source, table], node);
     return withView(changes, () => joinedView(left, right, rowJoin));
   };
-}
-
-/** The source; with a grace, records are held back until late rows may have arrived. */
-function heldBack(
-  source: Observable<AnyRecord>,
-  { historyMs }: TableView,
-  { grace, store = '', value = serdes.json() }: AnyOptions,
-  node: string,
-  left: boolean,
-  current: Declaring,
-): Observable<AnyRecord> {
-  if (grace === undefined) return source;
-  const graceMs = durationMs(grace, `grace of ${node}`);
-  if (historyMs === undefined || graceMs > historyMs) {
-    current.problem(
-      node,
-      historyMs === undefined
-        ? 'it has a grace, and the table on the right is not versioned'
-        : `its grace, ${grace}, is longer than the history of the table on the right`,
-      `Give the table a history of at least ${grace}: t.table(topic, { …, history: '${grace}' }).`,
-    );
-  }
-  // With a grace of 0, each record is joined when it comes.
-  if (graceMs === 0) return source;
-  return hold(source, { store, value, graceMs, keepsNullKeys: left }, current);
 }

@@ -105,8 +105,8 @@ export interface ProcessorOptions<R extends AnyRecord, K, V, S extends StoreDefi
   /**
    * The serde of the emitted values: `emit` takes its type. A value that it cannot write fails the record
    * that emitted it, as `put` does for a store. A repartition topic after the operator is written with it.
-   * An Avro serde belongs to a topic, so it does not check in advance: the topic, store or sink that writes the value does. Default:
-   * values of the input's type, unchecked, and JSON in a repartition topic.
+   * An Avro schema belongs to a topic, so the sink, store or repartition topic checks the value instead.
+   * Default: values of the input's type, unchecked, and JSON in a repartition topic.
    */
   readonly emits?: Serde<V>;
   /**
