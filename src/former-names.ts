@@ -82,7 +82,7 @@ export type {
 export type {
   /** @deprecated Import it from `millrace/options`. */
   ProcessOptions,
-} from './dsl/operators/process.js';
+} from './dsl/operators/process-context.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
   ReorderByVersionOptions,

@@ -21,12 +21,9 @@ export { joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/joi
 export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { flatMap, map } from './dsl/operators/map.js';
-export {
-  type ProcessContext,
-  process,
-  process as processRecords,
-  type StoreDefinition,
-} from './dsl/operators/process.js';
+export { process, process as processRecords } from './dsl/operators/process.js';
+export type { ProcessContext } from './dsl/operators/process-context.js';
+export type { StoreDefinition } from './dsl/operators/process-stores.js';
 export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
 export { suppress } from './dsl/operators/suppress.js';

@@ -21,7 +21,7 @@ export type { JoinGlobalTableOptions } from './operators/join-global-table.js';
 export type { JoinStreamOptions } from './operators/join-stream.js';
 export type { JoinTableOptions } from './operators/join-table.js';
 export type { LatestByTimestampOptions } from './operators/latest-by-timestamp.js';
-export type { ProcessOptions } from './operators/process.js';
+export type { ProcessOptions, ProcessorOptions } from './operators/process-context.js';
 export type { ReorderByVersionOptions } from './operators/reorder-by-version.js';
 export type { SelectKeyOptions } from './operators/stateless.js';
 export type { SuppressUntilTimeLimitOptions, SuppressUntilWindowClosesOptions } from './operators/suppress.js';

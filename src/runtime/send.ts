@@ -87,7 +87,7 @@ export async function send<K, V>(
   broker: Broker,
   topic: string,
   serdes: SendSerdes<K, V>,
-  records: readonly InputRecord<K, V>[],
+  records: readonly InputRecord<NoInfer<K>, NoInfer<V>>[],
 ): Promise<void> {
   const [known] = await broker.admin.describeTopics([topic]);
   if (!known) throw unknownTopic(topic);

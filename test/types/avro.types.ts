@@ -17,8 +17,8 @@ import {
   type ToAvro,
   upcast,
 } from '#src/serdes/avro/index.js';
+import type { Equal } from './support.js';
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Equal<A, B>): void => undefined;
 
 const order = {

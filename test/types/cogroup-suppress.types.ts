@@ -2,21 +2,28 @@
 import {
   cogroup,
   count,
+  mapValues,
   type Stream,
   serdes,
+  session,
   suppress,
   type Table,
   toStream,
   tumbling,
   type Windowed,
 } from '#src/index.js';
-import type { Account, Payment } from './support.js';
+import { type Account, is, type Payment } from './support.js';
 
 declare const payments: Stream<string, Payment>;
 declare const amounts: Stream<string | null, number | null>;
 declare const byNumber: Stream<number, Payment>;
 declare const accounts: Table<string, Account>;
 declare const counts: Table<Windowed<string>, number>;
+
+interface Sum {
+  readonly total: number;
+  readonly note?: string;
+}
 
 interface Totals {
   readonly paid: number;
@@ -34,6 +41,25 @@ export const cogrouping = (): void => {
     add(amounts, ({ paid }, { value }) => ({ paid: paid + (value ?? 0) })),
   ]) satisfies Table<Windowed<string>, Totals>;
   cogroup({ ...options, key: serdes.int64 }, (add) => [add(byNumber, (all) => all)]) satisfies Table<number, Totals>;
+
+  // The serde alone says what the aggregate is.
+  const sum = { store: 's', value: serdes.json<Sum>() };
+  cogroup({ ...sum, initial: () => ({ total: 0 }) }, (add) => [
+    add(payments, (all, { value }) => ({ total: is<Sum>()(all).total + value.amount })),
+  ]).pipe(mapValues((all) => is<Sum>()(all)));
+  cogroup(
+    {
+      ...sum,
+      window: session('1m'),
+      initial: () => ({ total: 0 }),
+      merge: (first, second) => ({ total: is<Sum>()(first).total + is<Sum>()(second).total }),
+    },
+    (add) => [add(payments, (all) => ({ total: all.total }))],
+  ).pipe(mapValues((all) => is<Sum>()(all)));
+  // @ts-expect-error initial returns less
+  cogroup({ ...sum, initial: () => ({}) }, (add) => [add(payments, (all) => all)]);
+  // @ts-expect-error add returns another type
+  cogroup({ ...sum, initial: () => ({ total: 0 }) }, (add) => [add(payments, () => ({ totals: 0 }))]);
 
   // @ts-expect-error the aggregate is an object
   cogroup(options, (add) => [add(payments, (_, { value }) => value.amount)]);

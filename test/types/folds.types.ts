@@ -3,6 +3,7 @@ import {
   aggregate,
   count,
   groupBy,
+  mapValues,
   reduce,
   repartition,
   type Stream,
@@ -11,7 +12,12 @@ import {
   toStream,
   toTable,
 } from '#src/index.js';
-import type { Payment } from './support.js';
+import { is, type Payment } from './support.js';
+
+interface Sum {
+  readonly total: number;
+  readonly note?: string;
+}
 
 declare const payments: Stream<string, Payment>;
 declare const accounts: Table<string, Payment>;
@@ -119,6 +125,36 @@ export const aggregating = (): void => {
       add: (total, record) => total + record.value.amount,
     }),
   ) satisfies Table<string, number>;
+  // The serde alone says what the aggregate is, wherever it stands.
+  payments.pipe(
+    aggregate({
+      initial: () => ({ total: 0 }),
+      add: ({ total }) => ({ total }),
+      store: 's',
+      value: serdes.json<Sum>(),
+    }),
+    mapValues((sum) => is<Sum>()(sum)),
+  );
+  payments.pipe(
+    reduce({
+      store: 's',
+      add: (first, second) => (first.amount > second.amount ? first : second),
+      value: serdes.json(),
+    }),
+    mapValues((payment) => is<Payment>()(payment)),
+  );
+  // @ts-expect-error initial returns less
+  payments.pipe(aggregate({ store: 's', value: serdes.json<Sum>(), initial: () => ({}), add: (sum) => sum }));
+  accounts.pipe(
+    aggregate({
+      store: 's',
+      value: serdes.json<Sum>(),
+      initial: () => ({ total: 0 }),
+      add: (sum) => is<Sum>()(sum),
+      // @ts-expect-error subtract returns another type
+      subtract: (sum) => sum.total,
+    }),
+  );
   payments.pipe(
     // @ts-expect-error add returns another type
     aggregate({ store: 's', value: serdes.double, initial: () => 0, add: (total, record) => record.value }),

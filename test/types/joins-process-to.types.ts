@@ -13,8 +13,9 @@ import {
   type Table,
   to,
   toStream,
+  type VersionedStore,
 } from '#src/index.js';
-import type { Account, Payment } from './support.js';
+import { type Account, is, type Payment } from './support.js';
 
 declare const payments: Stream<string, Payment>;
 declare const accounts: Table<string, Account>;
@@ -60,6 +61,74 @@ export const outerJoining = (): void => {
 };
 
 export const processing = (): void => {
+  // The context takes its types from the stores and from emits; the record from the pipe.
+  payments.pipe(
+    process(
+      {
+        name: 'p',
+        start: ({ schedule, stores, emit }) =>
+          void schedule('1s', 'stream', () =>
+            emit({ key: 'all', value: is<number | null>()(stores.totals.get('all')) ?? 0 }),
+          ),
+        reads: (record) => [['totals', is<StreamRecord<string, Payment>>()(record).value.id]],
+        stores: {
+          totals: { key: serdes.string, value: serdes.int64, ttl: '1d' },
+          prices: { key: serdes.int64, value: serdes.json<Payment>(), history: '1d' },
+        },
+        emits: serdes.double,
+      },
+      (record, { stores, emit, position }) => {
+        is<StreamRecord<string, Payment>>()(record);
+        is<KeyValueStore<string, number>>()(stores.totals);
+        is<VersionedStore<number, Payment>>()(stores.prices);
+        emit({ key: record.key, value: record.value.amount, timestamp: position.offset });
+        // @ts-expect-error the rows are numbers
+        stores.totals.put(record.key, record.value);
+        // @ts-expect-error no such store
+        stores.others;
+        // @ts-expect-error it emits numbers
+        emit(record);
+        // @ts-expect-error the keys are strings
+        emit({ key: 1, value: 1 });
+        // @ts-expect-error a number is no deletion
+        emit({ key: record.key, value: null });
+      },
+    ),
+    mapValues((amount) => amount.toFixed()),
+  ) satisfies Stream<string, string>;
+  // Values of the input's type, and other keys.
+  payments.pipe(process({ name: 'p' }, async (record, { emit }) => emit(record))) satisfies Stream<string, Payment>;
+  payments.pipe(
+    process({ name: 'p', rekey: { name: 'by-amount', key: serdes.int64 } }, ({ value }, { emit }) => {
+      emit({ key: value.amount, value });
+      // @ts-expect-error the new key is a number
+      emit({ key: value.id, value });
+    }),
+  ) satisfies Stream<number, Payment>;
+  // What it emits are records of a stream, whatever comes in.
+  const noTable = accounts.pipe(
+    process({ name: 'p', emits: serdes.json<Account | null>() }, (change, { emit }) => {
+      is<Change<string, Account>>()(change);
+      emit({ key: change.key, value: change.value ?? change.previous });
+    }),
+  );
+  noTable satisfies Stream<string, Account | null>;
+  // @ts-expect-error it is no table any more
+  noTable.pipe(toStream());
+  // @ts-expect-error it has no name
+  payments.pipe(process({}, () => undefined));
+  // @ts-expect-error emits has the serde of values
+  payments.pipe(process({ name: 'p', rekey: { key: serdes.int64, value: serdes.double } }, () => undefined));
+};
+
+/** In a function of another's types. */
+export const counted = <K, V extends { readonly amount: number }>(source: Stream<K, V>): Stream<K, number> =>
+  source.pipe(
+    process({ name: 'p', emits: serdes.double }, ({ key, value }, { emit }) => emit({ key, value: value.amount })),
+  );
+
+/** The former form. */
+export const processingAsBefore = (): void => {
   payments.pipe(process({ name: 'p', process: (record, { forward }) => forward(record) })) satisfies Stream<
     string,
     Payment

@@ -2,6 +2,7 @@
 import {
   aggregate,
   count,
+  mapValues,
   reduce,
   type SessionWindows,
   type SlidingWindows,
@@ -13,7 +14,12 @@ import {
   type Windowed,
   type Windows,
 } from '#src/index.js';
-import type { Payment } from './support.js';
+import { is, type Payment } from './support.js';
+
+interface Sum {
+  readonly total: number;
+  readonly note?: string;
+}
 
 declare const payments: Stream<string, Payment>;
 declare const amounts: Stream<string, number | null>;
@@ -51,6 +57,27 @@ export const folding = (): void => {
   payments.pipe(
     aggregate({ ...total, window: sliding('1m'), add: (all, { value }) => (all > 9 ? null : all + value.amount) }),
   ) satisfies Table<Windowed<string>, number>;
+  // The serde alone says what the aggregate is.
+  const sum = { store: 's', value: serdes.json<Sum>(), initial: () => ({ total: 0 }) };
+  payments.pipe(
+    aggregate({
+      ...sum,
+      window: session('1m'),
+      add: (all) => ({ total: is<Sum>()(all).total }),
+      merge: (first, second) => ({ total: is<Sum>()(first).total + is<Sum>()(second).total }),
+    }),
+    mapValues((all) => is<Sum>()(all)),
+  );
+  payments.pipe(
+    aggregate({ ...sum, window: sliding('1m'), add: (all) => ({ total: is<Sum>()(all).total }) }),
+    mapValues((all) => is<Sum>()(all)),
+  );
+  payments.pipe(
+    // @ts-expect-error merge returns another type
+    aggregate({ ...sum, window: session('1m'), add: (all) => all, merge: () => ({ totals: 0 }) }),
+  );
+  // @ts-expect-error add returns another type
+  payments.pipe(aggregate({ ...sum, window: sliding('1m'), add: () => ({ totals: 0 }) }));
   // Where it is not known of which kind they are, it must be said how sessions are merged.
   payments.pipe(
     aggregate({ ...total, window: any, add: (all) => all + 1, merge: (first, second) => first + second }),

@@ -11,7 +11,7 @@ export function checkForwarded(name: string, timestamp: unknown, headers: unknow
 
 const unusable = (name: string, field: string, saw: unknown, expected: string): StreamsError =>
   new StreamsError('PROCESS_FAILED', {
-    what: `a record was forwarded without ${field === 'headers' ? '' : 'a '}usable ${field}`,
+    what: `a record was emitted without ${field === 'headers' ? '' : 'a '}usable ${field}`,
     at: `process ${name}`,
     saw: show(saw),
     expected,

@@ -147,6 +147,8 @@ export interface ProcessorSpec {
   readonly asksOrigin?: boolean;
   /** The key serde of the emitted records. Default: the first input's. */
   readonly emitsKey?: AnySerde;
+  /** The value serde of the emitted records, for a repartition after it. Default: that of the key change. */
+  readonly emitsValue?: AnySerde;
   /** The windows of the emitted keys. Default: the input's, unless `emitsKey` is set. */
   readonly window?: Windows;
   /**

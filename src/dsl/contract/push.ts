@@ -1,8 +1,7 @@
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: nodes carry records of any key and value; their closures know
-// the types
+// biome-ignore lint/suspicious/noExplicitAny: nodes carry records of any key and value; their closures know the types
 export type AnyRecord = StreamRecord<any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export type AnySerde = Serde<any>;

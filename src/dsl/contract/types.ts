@@ -14,11 +14,42 @@ export interface FactRecord<K, V> extends StreamRecord<K, V> {
   readonly previous?: never;
 }
 
-export type KeyOf<R> = R extends StreamRecord<infer K, infer _V> ? K : never;
+declare const ADVICE: unique symbol;
 
-/** The value of a stream record, or of a table row (without the null of a deletion). */
-export type ValueOf<R> =
-  R extends Change<infer _K, infer V> ? V : R extends StreamRecord<infer _K2, infer V2> ? V2 : never;
+/**
+ * The bound of a type parameter for records of a stream. If a table comes instead, the compiler falls back to
+ * the bound, so that its message contains the advice.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
+export interface NeedsStream<Advice extends string = 'use toStream() first'> extends FactRecord<any, any> {
+  readonly [ADVICE]?: Advice;
+}
+
+/** The same for changes of a table, if a stream comes instead. */
+// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
+export interface NeedsTable<Advice extends string = 'use toTable() first'> extends Change<any, any> {
+  readonly [ADVICE]?: Advice;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a type that is not known; the annotations of callbacks decide
+type OrAny<T> = unknown extends T ? any : T;
+
+/**
+ * The records of an operator with the type arguments `<K, V>`. Operators infer the type of their records as a
+ * whole: from a union of records, as `merge` makes it, K and V on their own would be inferred as `never`.
+ */
+export type FactOf<K, V> = FactRecord<OrAny<K>, OrAny<V>>;
+
+/** The same for changes of a table. */
+export type ChangeOf<K, V> = Change<OrAny<K>, OrAny<V>>;
+
+/** The key of a record; of an `any`, any. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever a record has
+export type KeyOf<R> = R extends StreamRecord<any, any> ? R['key'] : never;
+
+/** The value of a stream record, or of a table row (without the null of a deletion); of an `any`, any. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever a record has
+export type ValueOf<R> = R extends Change<any, infer V> ? V : R extends StreamRecord<any, any> ? R['value'] : never;
 
 /** The same kind of record with another value. */
 export type WithValue<R, W> =

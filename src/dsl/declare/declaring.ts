@@ -124,7 +124,8 @@ export class Declaring implements Declaration {
     const window = spec.window ?? (spec.emitsKey ? undefined : first?.window);
     // A keyed operator has a repartition in front of it. After any other operator the key change is still
     // pending.
-    const rekey = spec.keyed ? undefined : first?.rekey;
+    const pending = spec.keyed ? undefined : first?.rekey;
+    const rekey = pending && spec.emitsValue ? { ...pending, value: spec.emitsValue } : pending;
     const id = this.#unique(
       `${spec.operator} ${spec.name}`,
       `Give each ${spec.operator} a name (or a store) of its own.`,

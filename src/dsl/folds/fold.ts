@@ -21,8 +21,7 @@ export const fold =
   (source) =>
     declareFold(operator, folding, [source]);
 
-// biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators'
-// signatures know them
+// biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
 type AnyFolding = Folding<any, any, any> & AnyWindowing;
 
 /** The same for any number of inputs. */

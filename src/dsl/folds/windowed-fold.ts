@@ -15,8 +15,7 @@ import { timeFold } from './time-fold.js';
 import type { FoldKind } from './window-results.js';
 import type { AnyWindowing, WindowedFolding } from './windowing.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators'
-// signatures know them
+// biome-ignore lint/suspicious/noExplicitAny: keys, values and aggregates of any type; the operators' signatures know them
 type AnyFolding = Folding<any, any, any> & AnyWindowing & { readonly window: Windows };
 
 /**

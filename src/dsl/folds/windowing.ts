@@ -5,8 +5,7 @@ import type { Folding } from '../common/folding.js';
 import type { Windows } from '../windows/windows.js';
 
 /** The window options of a fold, in addition to its functions. */
-// biome-ignore lint/suspicious/noExplicitAny: a fold that does not look at its late records need not say of
-// what type they are
+// biome-ignore lint/suspicious/noExplicitAny: a fold that does not look at its late records need not say of what type they are
 export interface Windowing<K = any, V = any> {
   readonly window: Windows;
   /**

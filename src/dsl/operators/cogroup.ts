@@ -4,7 +4,7 @@ import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Folding } from '../common/folding.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, Table } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, Table, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { declareFold } from '../folds/fold.js';
 import type { Windowing } from '../folds/windowing.js';
@@ -16,13 +16,13 @@ export interface CogroupOptions<K, A> {
   readonly key?: Serde<K>;
   readonly value: Serde<A>;
   /** Makes the aggregate of a key that has none. */
-  readonly initial: () => A;
+  readonly initial: () => NoInfer<A>;
 }
 
 /** One aggregate per key and window. */
 export interface WindowedCogroupOptions<K, A> extends CogroupOptions<K, A>, Windowing<K> {
   /** Merges two aggregates when a record joins two sessions. Required for session windows. */
-  readonly merge?: (first: A, second: A) => A | null;
+  readonly merge?: (first: NoInfer<A>, second: NoInfer<A>) => NoInfer<A> | null;
 }
 
 /**
@@ -39,16 +39,16 @@ export interface CogroupInput<K> {
  * Takes a stream, and a function that returns a new aggregate containing one of its records; null deletes the
  * row.
  */
-type Adding<A> = <K, V>(
-  stream: Observable<FactRecord<K, V>>,
-  add: (aggregate: A, record: StreamRecord<NonNullable<K>, NonNullable<V>>) => A | null,
-) => CogroupInput<NonNullable<K>>;
+type Adding<A> = <K, V, R extends NeedsStream = FactOf<K, V>>(
+  stream: Observable<R>,
+  add: (aggregate: A, record: StreamRecord<NonNullable<KeyOf<R>>, NonNullable<ValueOf<R>>>) => A | null,
+) => CogroupInput<NonNullable<KeyOf<R>>>;
 
 /** The same for windows, where records without a value are added like others. */
-type WindowedAdding<A> = <K, V>(
-  stream: Observable<FactRecord<K, V>>,
-  add: (aggregate: A, record: StreamRecord<NonNullable<K>, V>) => A | null,
-) => CogroupInput<NonNullable<K>>;
+type WindowedAdding<A> = <K, V, R extends NeedsStream = FactOf<K, V>>(
+  stream: Observable<R>,
+  add: (aggregate: A, record: StreamRecord<NonNullable<KeyOf<R>>, ValueOf<R>>) => A | null,
+) => CogroupInput<NonNullable<KeyOf<R>>>;
 
 /**
  * Folds the records of several streams into one table, each stream with its own function.

@@ -7,7 +7,7 @@ import type { OperatorStore } from '../../state/contract.js';
 import { checkedId, type Id, idSerde, idText, keyPart } from '../common/ids.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, Stream } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 
@@ -56,7 +56,9 @@ export interface DedupeOptions<K, V> {
  *
  * To put versions in order as well, use {@link reorderByVersion}: it drops repeated versions itself.
  */
-export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
+export function dedupe<K, V, R extends NeedsStream = FactOf<K, V>>(
+  options: DedupeOptions<KeyOf<R>, ValueOf<R>>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, ValueOf<R>>> {
   const { store, scope = 'key', within } = options;
   const ttlMs = durationMs(within, `within of dedupe ${store}`);
   return (source) => {
@@ -72,10 +74,10 @@ export function dedupe<K, V>(options: DedupeOptions<K, V>): OperatorFunction<Fac
         keyed: scope === 'key',
         // A record that comes later than this can no longer be recognised as a duplicate.
         nextClosing: withGrace(ttlMs, ttlMs),
-        create: (context) => new Dedupe<K, V>(context, context.store(store), options, ofKeys),
+        create: (context) => new Dedupe<KeyOf<R>, ValueOf<R>>(context, context.store(store), options, ofKeys),
       },
       [source],
-    ) as unknown as Stream<K, V>;
+    ) as unknown as Stream<KeyOf<R>, ValueOf<R>>;
   };
 }
 

@@ -4,14 +4,11 @@ import type { OperatorStore } from '../../state/contract.js';
 import { type GlobalTable, isGlobalTable } from '../common/global-table.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, KeyOf } from '../contract/types.js';
+import type { KeyOf, NeedsStream } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import type { Declaring } from '../declare/declaring.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
-type AnyFact = FactRecord<any, any>;
-
-export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
+export interface JoinGlobalTableOptions<R extends NeedsStream, K, T, W> {
   /** Returns the key of the row to join a record with; null for none. Not called for null values. */
   readonly key: (record: R) => NoInfer<K> | null;
   /** Makes the joined value. It receives the record's own key. */
@@ -45,7 +42,7 @@ export interface JoinGlobalTableOptions<R extends AnyFact, K, T, W> {
  * Semantics: KStream#join(GlobalKTable) of Kafka Streams. See also {@link leftJoinGlobalTable},
  * {@link joinTable}.
  */
-export function joinGlobalTable<R extends AnyFact, K, T, W>(
+export function joinGlobalTable<R extends NeedsStream, K, T, W>(
   table: GlobalTable<K, T>,
   options: JoinGlobalTableOptions<R, K, T, W>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
@@ -62,7 +59,7 @@ export function joinGlobalTable<R extends AnyFact, K, T, W>(
  *
  * Semantics: KStream#leftJoin(GlobalKTable) of Kafka Streams.
  */
-export function leftJoinGlobalTable<R extends AnyFact, K, T, W>(
+export function leftJoinGlobalTable<R extends NeedsStream, K, T, W>(
   table: GlobalTable<K, T>,
   options: JoinGlobalTableOptions<R, K, T | null, W>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
@@ -74,7 +71,7 @@ interface AnyOptions {
   readonly join: (value: unknown, row: unknown, key: unknown) => unknown;
 }
 
-function joining<R extends AnyFact, W>(
+function joining<R extends NeedsStream, W>(
   operator: string,
   table: unknown,
   options: AnyOptions,

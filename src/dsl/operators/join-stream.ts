@@ -5,7 +5,7 @@ import { serdes } from '../../serdes/serdes.js';
 import { DueQueue } from '../buffers/due-queue.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, KeyOf } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, Stream } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
@@ -14,8 +14,8 @@ import { type SideParts, StreamJoin, type StreamJoiner } from '../stream-join/st
 import { waitingKeySerde, waitingStore } from '../stream-join/waiting.js';
 import { type JoinWindow, type JoinWindowOptions, joinWindow } from '../stream-join/window.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: bound of a type parameter, never a value
-type AnyFact = FactRecord<any, any>;
+type OfSource = 'use joinTable, or toStream() first';
+type OfOther = 'use joinTable, or toStream() after it';
 
 /** The value of a record that can match: records without a value are dropped. */
 type Present<V> = Exclude<V, null>;
@@ -80,9 +80,9 @@ export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer
  * Semantics: KStream#join(KStream) of Kafka Streams. See also {@link leftJoinStream},
  * {@link outerJoinStream}, {@link joinTable}.
  */
-export function joinStream<R extends AnyFact, S, W>(
-  other: Observable<FactRecord<KeyOf<R>, S>>,
-  options: JoinStreamOptions<KeyOf<R>, R['value'], S, W, 'inner'>,
+export function joinStream<R extends NeedsStream<OfSource>, S, W, C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>>(
+  other: Observable<C> & Stream<KeyOf<R>, unknown>,
+  options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'inner'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
   return joining('joinStream', other, 'inner', options as unknown as AnyOptions);
 }
@@ -108,9 +108,14 @@ export function joinStream<R extends AnyFact, S, W>(
  *
  * Semantics: KStream#leftJoin(KStream) of Kafka Streams (KIP-633).
  */
-export function leftJoinStream<R extends AnyFact, S, W>(
-  other: Observable<FactRecord<KeyOf<R>, S>>,
-  options: JoinStreamOptions<KeyOf<R>, R['value'], S, W, 'left'>,
+export function leftJoinStream<
+  R extends NeedsStream<OfSource>,
+  S,
+  W,
+  C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>,
+>(
+  other: Observable<C> & Stream<KeyOf<R>, unknown>,
+  options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'left'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
   return joining('leftJoinStream', other, 'left', options as unknown as AnyOptions);
 }
@@ -126,9 +131,14 @@ export function leftJoinStream<R extends AnyFact, S, W>(
  *
  * Semantics: KStream#outerJoin(KStream) of Kafka Streams (KIP-633).
  */
-export function outerJoinStream<R extends AnyFact, S, W>(
-  other: Observable<FactRecord<KeyOf<R>, S>>,
-  options: JoinStreamOptions<KeyOf<R>, R['value'], S, W, 'outer'>,
+export function outerJoinStream<
+  R extends NeedsStream<OfSource>,
+  S,
+  W,
+  C extends NeedsStream<OfOther> = FactOf<KeyOf<R>, S>,
+>(
+  other: Observable<C> & Stream<KeyOf<R>, unknown>,
+  options: JoinStreamOptions<KeyOf<R>, R['value'], C['value'], W, 'outer'>,
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
   return joining('outerJoinStream', other, 'outer', options as unknown as AnyOptions);
 }
@@ -141,7 +151,7 @@ type AnyOptions = JoinWindowOptions & {
   readonly right?: AnySerde;
 };
 
-function joining<R extends AnyFact, W>(
+function joining<R extends NeedsStream<OfSource>, W>(
   operator: string,
   other: Observable<AnyRecord>,
   kind: 'inner' | 'left' | 'outer',

@@ -1,15 +1,13 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { type Duration, durationMs } from '../../model/duration.js';
+import type { Duration } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
-import { serdes } from '../../serdes/serdes.js';
 import { isGlobalTable } from '../common/global-table.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { KeyOf, Table, ValueOf, WithValue } from '../contract/types.js';
+import type { ChangeOf, KeyOf, NeedsTable, Table, ValueOf, WithValue } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
-import type { Declaring } from '../declare/declaring.js';
 import {
   type ForeignKeyJoining,
   type ForeignKeyJoinOptions,
@@ -17,10 +15,14 @@ import {
 } from '../foreign-keys/foreign-key-join.js';
 import { haveCommonCause } from '../tables/common-cause.js';
 import { DiamondJoin } from '../tables/diamond-join.js';
-import { hold } from '../tables/hold.js';
+import { heldBack } from '../tables/hold.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
-import { type TableView, viewOf, withView } from '../tables/table-view.js';
+import { viewOf, withView } from '../tables/table-view.js';
+
+type OfOther = 'use toTable() after it, or joinStream';
+// Also shown beside other errors, since the compiler then takes the first signature.
+type OfForeignKey = 'to join by a foreign key, use toTable() first';
 
 /** How to join records with the row of the same key. */
 export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;
@@ -125,13 +127,23 @@ interface GraceJoinOptions<K, V, T, W> {
  * Semantics: KStream#join(KTable) and KTable#join(KTable) of Kafka Streams; KIP-914 and KIP-923 for versioned
  * tables. See also {@link leftJoinTable}.
  */
-export function joinTable<K, V, FK, T, W>(
-  table: Table<FK, T>,
-  options: ForeignKeyJoinOptions<K, V, FK, T, W>,
-): OperatorFunction<Change<K, V>, Change<K, NonNullable<W>>>;
-export function joinTable<R extends AnyRecord, T, W>(
-  table: Table<KeyOf<R>, T>,
-  join: ((value: ValueOf<R>, row: T, key: KeyOf<R>) => W) | JoinTableOptions<KeyOf<R>, ValueOf<R>, T, W>,
+export function joinTable<
+  K,
+  V,
+  FK,
+  T,
+  W,
+  R extends NeedsTable<OfForeignKey> = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
+>(
+  table: Observable<C>,
+  options: ForeignKeyJoinOptions<KeyOf<R>, ValueOf<R>, KeyOf<C>, ValueOf<C>, W>,
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<W>>>;
+export function joinTable<R extends AnyRecord, T, W, C extends NeedsTable<OfOther> = ChangeOf<KeyOf<R>, T>>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  join:
+    | ((value: ValueOf<R>, row: ValueOf<C>, key: KeyOf<R>) => W)
+    | JoinTableOptions<KeyOf<R>, ValueOf<R>, ValueOf<C>, W>,
 ): OperatorFunction<R, WithValue<R, W>>;
 // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
 export function joinTable(table: Observable<AnyRecord>, options: any): OperatorFunction<any, any> {
@@ -146,13 +158,23 @@ export function joinTable(table: Observable<AnyRecord>, options: any): OperatorF
  * payments.pipe(leftJoinTable(accounts, (payment, account) => ({ ...payment, owner: account?.owner ?? 'unknown' })));
  * ```
  */
-export function leftJoinTable<K, V, FK, T, W>(
-  table: Table<FK, T>,
-  options: ForeignKeyJoinOptions<K, V, FK, T | null, W>,
-): OperatorFunction<Change<K, V>, Change<K, NonNullable<W>>>;
-export function leftJoinTable<R extends AnyRecord, T, W>(
-  table: Table<KeyOf<R>, T>,
-  join: ((value: ValueOf<R>, row: T | null, key: KeyOf<R>) => W) | JoinTableOptions<KeyOf<R>, ValueOf<R>, T | null, W>,
+export function leftJoinTable<
+  K,
+  V,
+  FK,
+  T,
+  W,
+  R extends NeedsTable<OfForeignKey> = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<FK, T>,
+>(
+  table: Observable<C>,
+  options: ForeignKeyJoinOptions<KeyOf<R>, ValueOf<R>, KeyOf<C>, ValueOf<C> | null, W>,
+): OperatorFunction<R, Change<KeyOf<R>, NonNullable<W>>>;
+export function leftJoinTable<R extends AnyRecord, T, W, C extends NeedsTable<OfOther> = ChangeOf<KeyOf<R>, T>>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  join:
+    | ((value: ValueOf<R>, row: ValueOf<C> | null, key: KeyOf<R>) => W)
+    | JoinTableOptions<KeyOf<R>, ValueOf<R>, ValueOf<C> | null, W>,
 ): OperatorFunction<R, WithValue<R, W>>;
 // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
 export function leftJoinTable(table: Observable<AnyRecord>, options: any): OperatorFunction<any, any> {
@@ -173,10 +195,17 @@ export function leftJoinTable(table: Observable<AnyRecord>, options: any): Opera
  *
  * Semantics: KTable#outerJoin(KTable) of Kafka Streams. See also {@link leftJoinTable}.
  */
-export function outerJoinTable<K, V, T, W>(
-  table: Table<K, T>,
-  fn: (value: V | null, row: T | null, key: K) => W,
-): OperatorFunction<Change<K, V>, Change<K, W>> {
+export function outerJoinTable<
+  K,
+  V,
+  T,
+  W,
+  R extends NeedsTable<'use toTable() first, or leftJoinTable'> = ChangeOf<K, V>,
+  C extends NeedsTable<OfOther> = ChangeOf<K, T>,
+>(
+  table: Observable<C> & Table<KeyOf<R>, unknown>,
+  fn: (value: ValueOf<R> | null, row: ValueOf<C> | null, key: KeyOf<R>) => W,
+): OperatorFunction<R, Change<KeyOf<R>, W>> {
   // biome-ignore lint/suspicious/noExplicitAny: keys and values of any type; the signature knows them
   return joining('outerJoinTable', table, 'outer', fn as TableJoiner) as OperatorFunction<any, any>;
 }
@@ -232,7 +261,7 @@ function joining(
         );
       }
       const left = kind === 'left';
-      const held = heldBack(source, right, options, node, left, current);
+      const held = heldBack(source, right.historyMs, { ...options, node, keepsNullKeys: left }, current);
       const joined = { left, asOf: right.historyMs !== undefined, join };
       const create = (context: ProcessorContext) => new StreamTableJoin(context, right.open(context, 'lookup'), joined);
       const { historyMs } = right;
@@ -266,29 +295,4 @@ function joining(
     const changes = current.processor({ ...spec, reads, create }, [source, table], node);
     return withView(changes, () => joinedView(left, right, rowJoin));
   };
-}
-
-/** The source; with a grace, records are held back until late rows may have arrived. */
-function heldBack(
-  source: Observable<AnyRecord>,
-  { historyMs }: TableView,
-  { grace, store = '', value = serdes.json() }: AnyOptions,
-  node: string,
-  left: boolean,
-  current: Declaring,
-): Observable<AnyRecord> {
-  if (grace === undefined) return source;
-  const graceMs = durationMs(grace, `grace of ${node}`);
-  if (historyMs === undefined || graceMs > historyMs) {
-    current.problem(
-      node,
-      historyMs === undefined
-        ? 'it has a grace, and the table on the right is not versioned'
-        : `its grace, ${grace}, is longer than the history of the table on the right`,
-      `Give the table a history of at least ${grace}: t.table(topic, { …, history: '${grace}' }).`,
-    );
-  }
-  // With a grace of 0, each record is joined when it comes.
-  if (graceMs === 0) return source;
-  return hold(source, { store, value, graceMs, keepsNullKeys: left }, current);
 }

@@ -7,7 +7,7 @@ import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, Stream } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 
 export interface LatestByTimestampOptions<K, V> {
@@ -37,9 +37,9 @@ export interface LatestByTimestampOptions<K, V> {
  *
  * If the source numbers its versions, {@link reorderByVersion} loses nothing.
  */
-export function latestByTimestamp<K, V>(
-  options: LatestByTimestampOptions<K, V>,
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
+export function latestByTimestamp<K, V, R extends NeedsStream = FactOf<K, V>>(
+  options: LatestByTimestampOptions<KeyOf<R>, ValueOf<R>>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, ValueOf<R>>> {
   const { store } = options;
   return (source) => {
     const current = currentDeclaring('latestByTimestamp');
@@ -50,10 +50,10 @@ export function latestByTimestamp<K, V>(
         name: store,
         stores: [{ name: store, kind: 'keyValue', key, value: serdes.double }],
         keyed: true,
-        create: (context) => new Latest<K, V>(context, context.store(store), options),
+        create: (context) => new Latest<KeyOf<R>, ValueOf<R>>(context, context.store(store), options),
       },
       [source],
-    ) as unknown as Stream<K, V>;
+    ) as unknown as Stream<KeyOf<R>, ValueOf<R>>;
   };
 }
 

@@ -1,7 +1,7 @@
 import { map as mapRecords, type OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import { expand } from '../common/expand.js';
-import type { FactRecord } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, ValueOf } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
 import type { SelectKeyOptions } from './stateless.js';
 
@@ -20,13 +20,13 @@ import type { SelectKeyOptions } from './stateless.js';
  *
  * Semantics: KStream#map of Kafka Streams. See also {@link selectKey}, {@link mapValues}, {@link flatMap}.
  */
-export function map<K, V, K2, V2>(
-  fn: (record: StreamRecord<K, V>) => readonly [key: K2, value: V2],
+export function map<K, V, K2, V2, R extends NeedsStream = FactOf<K, V>>(
+  fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => readonly [key: K2, value: V2],
   options: SelectKeyOptions<K2, V2> = {},
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V2>> {
+): OperatorFunction<R, StreamRecord<K2, V2>> {
   return withMark(
     { label: 'map', rekey: options, toStream: true },
-    mapRecords((record: FactRecord<K, V>) => {
+    mapRecords((record: R) => {
       const [key, value] = fn(record);
       return new PlainRecord(key, value, record.timestamp, record.headers);
     }),
@@ -50,13 +50,13 @@ export function map<K, V, K2, V2>(
  *
  * Semantics: KStream#flatMap of Kafka Streams. See also {@link flatMapValues}, {@link map}.
  */
-export function flatMap<K, V, K2, V2>(
-  fn: (record: StreamRecord<K, V>) => Iterable<readonly [key: K2, value: V2]>,
+export function flatMap<K, V, K2, V2, R extends NeedsStream = FactOf<K, V>>(
+  fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => Iterable<readonly [key: K2, value: V2]>,
   options: SelectKeyOptions<K2, V2> = {},
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V2>> {
+): OperatorFunction<R, StreamRecord<K2, V2>> {
   return withMark(
     { label: 'flatMap', rekey: options, toStream: true },
-    expand(function* (record: FactRecord<K, V>) {
+    expand(function* (record: R) {
       for (const [key, value] of fn(record)) yield new PlainRecord(key, value, record.timestamp, record.headers);
     }),
   );

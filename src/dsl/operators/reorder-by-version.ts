@@ -8,7 +8,7 @@ import type { OperatorStore } from '../../state/contract.js';
 import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, Stream } from '../contract/types.js';
+import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 import {
@@ -93,9 +93,9 @@ export interface ReorderByVersionOptions<K, V> {
  * ); // versions 1, 3, 2, 3 → 1, 2, 3
  * ```
  */
-export function reorderByVersion<K, V>(
-  options: ReorderByVersionOptions<K, V>,
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K, V>> {
+export function reorderByVersion<K, V, R extends NeedsStream = FactOf<K, V>>(
+  options: ReorderByVersionOptions<KeyOf<R>, ValueOf<R>>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, ValueOf<R>>> {
   const { store, gap, maxBuffered = 10_000 } = options;
   const waitMs = gap ? durationMs(gap.wait, `gap.wait of reorderByVersion ${store}`) : Number.POSITIVE_INFINITY;
   return (source) => {
@@ -131,10 +131,11 @@ export function reorderByVersion<K, V>(
         keyed: true,
         // The operator no longer waits for a version that comes later than this.
         ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
-        create: (context) => new Reorder<K, V>(context, { ...options, maxBuffered }, waitMs, { key, value }, entity),
+        create: (context) =>
+          new Reorder<KeyOf<R>, ValueOf<R>>(context, { ...options, maxBuffered }, waitMs, { key, value }, entity),
       },
       [source],
-    ) as unknown as Stream<K, V>;
+    ) as unknown as Stream<KeyOf<R>, ValueOf<R>>;
   };
 }
 

@@ -1,9 +1,9 @@
 import { filter, type MonoTypeOperatorFunction, map, type Observable, type OperatorFunction, tap } from 'rxjs';
-import { type Change, isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
+import { isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { expand } from '../common/expand.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, KeyOf, ValueOf, WithValue } from '../contract/types.js';
+import type { ChangeOf, FactOf, KeyOf, NeedsStream, NeedsTable, ValueOf, WithValue } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
 import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
 import { derived } from '../tables/table-view.js';
@@ -48,12 +48,12 @@ export function mapValues<R extends AnyRecord, W>(
  * lines.pipe(flatMapValues((line) => line.split(' '))); // "a b" → "a", "b"
  * ```
  */
-export function flatMapValues<K, V, W>(
-  fn: (value: V, key: K) => Iterable<W>,
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K, W>> {
+export function flatMapValues<K, V, W, R extends NeedsStream = FactOf<K, V>>(
+  fn: (value: ValueOf<R>, key: KeyOf<R>) => Iterable<W>,
+): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
   return withMark(
     { label: 'flatMapValues', toStream: true },
-    expand(function* (record: FactRecord<K, V>) {
+    expand(function* (record: R) {
       for (const value of fn(record.value, record.key))
         yield new PlainRecord(record.key, value, record.timestamp, record.headers);
     }),
@@ -124,13 +124,13 @@ export interface SelectKeyOptions<K, V> {
  * payments.pipe(selectKey((record) => record.value.account, { key: serdes.string, name: 'by-account' }));
  * ```
  */
-export function selectKey<K, V, K2>(
-  fn: (record: StreamRecord<K, V>) => K2,
-  options: SelectKeyOptions<K2, V> = {},
-): OperatorFunction<FactRecord<K, V>, StreamRecord<K2, V>> {
+export function selectKey<K, V, K2, R extends NeedsStream = FactOf<K, V>>(
+  fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
+  options: SelectKeyOptions<K2, ValueOf<R>> = {},
+): OperatorFunction<R, StreamRecord<K2, ValueOf<R>>> {
   return withMark(
     { label: 'selectKey', rekey: options, toStream: true },
-    map((record: FactRecord<K, V>) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
+    map((record: R) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
   );
 }
 
@@ -155,9 +155,12 @@ export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOper
  * balances.pipe(toStream(), filter((record) => record.value !== null));
  * ```
  */
-export function toStream<K, V>(): OperatorFunction<Change<K, V>, StreamRecord<K, V | null>> {
+export function toStream<K, V, R extends NeedsTable<'it is a stream already'> = ChangeOf<K, V>>(): OperatorFunction<
+  R,
+  StreamRecord<KeyOf<R>, ValueOf<R> | null>
+> {
   return withMark(
     { label: 'toStream', toStream: true },
-    map((change: Change<K, V>) => new PlainRecord(change.key, change.value, change.timestamp, change.headers)),
+    map((change: R) => new PlainRecord(change.key, change.value, change.timestamp, change.headers)),
   );
 }

@@ -10,10 +10,17 @@ import type { Bounds } from '../buffers/held-changes.js';
 import { pendingRefSerde, pendingSerde } from '../buffers/pending.js';
 import { SuppressUntilClosed, SuppressUntilDue } from '../buffers/suppress-until.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
+import type { ChangeOf, KeyOf, NeedsTable, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { nextClosingOf, withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
 import { suppressedForMs } from '../windows/windows.js';
+
+interface NeedsWindows<Advice extends string = 'put it after a fold with windows'> extends NeedsTable<Advice> {
+  readonly key: Windowed<unknown>;
+}
+
+type InWindow<W> = W extends Windowed<infer K> ? K : never;
 
 interface Held<K, V> {
   /** The store that holds the waiting rows. */
@@ -87,12 +94,12 @@ export interface SuppressUntilTimeLimitOptions<K, V> extends Held<K, V> {
  * Semantics: KTable#suppress of Kafka Streams (KIP-328), except for the previous value. In Kafka Streams it
  * is the value of the last suppressed change, and sums built on it go wrong.
  */
-export function suppress<K, V>(
-  options: SuppressUntilWindowClosesOptions<K, V>,
-): OperatorFunction<Change<Windowed<K>, V>, Change<Windowed<K>, V>>;
-export function suppress<K, V>(
-  options: SuppressUntilTimeLimitOptions<K, V>,
-): OperatorFunction<Change<K, V>, Change<K, V>>;
+export function suppress<K, V, R extends NeedsWindows = ChangeOf<Windowed<K>, V>>(
+  options: SuppressUntilWindowClosesOptions<InWindow<KeyOf<R>>, ValueOf<R>>,
+): OperatorFunction<R, Change<KeyOf<R>, ValueOf<R>>>;
+export function suppress<K, V, R extends NeedsTable = ChangeOf<K, V>>(
+  options: SuppressUntilTimeLimitOptions<KeyOf<R>, ValueOf<R>>,
+): OperatorFunction<R, Change<KeyOf<R>, ValueOf<R>>>;
 export function suppress(
   // biome-ignore lint/suspicious/noExplicitAny: both signatures at once
   options: SuppressUntilWindowClosesOptions<any, any> | SuppressUntilTimeLimitOptions<any, any>,

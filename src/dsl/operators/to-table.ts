@@ -5,7 +5,7 @@ import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, OperatorVersionedStore } from '../../state/contract.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
-import type { FactRecord, Table } from '../contract/types.js';
+import type { FactOf, FactRecord, KeyOf, NeedsStream, Table } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 import { versionedStores } from '../tables/versions.js';
@@ -38,7 +38,9 @@ export interface ToTableOptions<K, V> {
  * const latest = orders.pipe(toTable({ store: 'latest-order', key: serdes.string, value: serdes.json<Order>() }));
  * ```
  */
-export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<FactRecord<K, V | null>, Change<K, V>> {
+export function toTable<K, V, R extends NeedsStream = FactOf<K, V | null>>(
+  options: ToTableOptions<KeyOf<R>, V>,
+): OperatorFunction<R & FactRecord<unknown, V | null>, Change<KeyOf<R>, V>> {
   const { store, value, history } = options;
   return (source) => {
     const current = currentDeclaring('toTable');
@@ -58,12 +60,12 @@ export function toTable<K, V>(options: ToTableOptions<K, V>): OperatorFunction<F
         ...(historyMs !== undefined && { nextClosing: withGrace(historyMs, historyMs) }),
         create: (context) =>
           history === undefined
-            ? new TableWriter<K, V>(context, context.store(store))
-            : new VersionWriter<K, V>(context, context.store(store) as OperatorVersionedStore<K, V>),
+            ? new TableWriter<KeyOf<R>, V>(context, context.store(store))
+            : new VersionWriter<KeyOf<R>, V>(context, context.store(store) as OperatorVersionedStore<KeyOf<R>, V>),
       },
       [source],
       store,
-    ) as unknown as Table<K, V>;
+    ) as unknown as Table<KeyOf<R>, V>;
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Observable } from 'rxjs';
+import { type Duration, durationMs } from '../../model/duration.js';
 import { PlainRecord } from '../../model/record.js';
 import { checkEncodes } from '../../serdes/check.js';
 import { containing } from '../../serdes/containing.js';
 import type { Serde } from '../../serdes/serde.js';
+import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../common/bytes.js';
@@ -11,12 +13,46 @@ import type { AnyRecord } from '../contract/push.js';
 import { withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
 
-export interface HoldOptions {
+interface HoldOptions {
   readonly store: string;
   readonly value: AnySerde;
   readonly graceMs: number;
   /** Records without a key pass: a left join emits them. */
   readonly keepsNullKeys: boolean;
+}
+
+interface GraceOptions extends Pick<HoldOptions, 'keepsNullKeys'> {
+  readonly grace?: Duration;
+  readonly store?: string;
+  readonly value?: AnySerde;
+  /** The node of the join, for messages. */
+  readonly node: string;
+}
+
+/**
+ * The source; with a grace, records are held back until late rows of a table with this history may have
+ * arrived.
+ */
+export function heldBack(
+  source: Observable<AnyRecord>,
+  historyMs: number | undefined,
+  { grace, store = '', value = serdes.json(), node, keepsNullKeys }: GraceOptions,
+  current: Declaring,
+): Observable<AnyRecord> {
+  if (grace === undefined) return source;
+  const graceMs = durationMs(grace, `grace of ${node}`);
+  if (historyMs === undefined || graceMs > historyMs) {
+    current.problem(
+      node,
+      historyMs === undefined
+        ? 'it has a grace, and the table on the right is not versioned'
+        : `its grace, ${grace}, is longer than the history of the table on the right`,
+      `Give the table a history of at least ${grace}: t.table(topic, { …, history: '${grace}' }).`,
+    );
+  }
+  // With a grace of 0, each record is joined when it comes.
+  if (graceMs === 0) return source;
+  return hold(source, { store, value, graceMs, keepsNullKeys }, current);
 }
 
 type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
@@ -29,7 +65,7 @@ type Held = readonly HeldRecord[];
  * the order of timestamps, then keys, then arrival. A record that is later than the grace passes at once.
  * Only held records advance time; records without a key or a value pass.
  */
-export function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
+function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Declaring): Observable<AnyRecord> {
   const { store, keepsNullKeys } = options;
   const { key, value } = current.bound({ key: current.inspect(source).key, value: options.value }, 'store', store);
   return current.processor(

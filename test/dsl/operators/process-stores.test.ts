@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
-import { process, type StreamRecord, to, topology } from '#src/index.js';
-import { failure, feed, json, open, outputOf, rows, through, values } from '../support.js';
+import { count, process, type StreamRecord, selectKey, serdes, to, topology } from '#src/index.js';
+import { deadLetters, failure, feed, json, open, outputOf, read, rows, through, values } from '../support.js';
 
 type In = StreamRecord<string, number>;
 const numbers = json<number>();
+
+/** A Standard Schema, as zod and others make one. */
+const wholeNumbers = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value: unknown) =>
+      Number.isInteger(value) ? { value: value as number } : { issues: [{ message: 'not a whole number' }] },
+  },
+} as const;
 
 describe('the stores of a process', () => {
   it('keeps what it puts in its stores over a crash, and reads the row of the key at hand at once', async () => {
@@ -165,5 +175,119 @@ describe('the stores of a process', () => {
     ]);
     assert.deepEqual(await values(driver), [-1, 1, 2, -1, -1]);
     assert.deepEqual(await rows(driver, 'recent'), { b: 4 });
+  });
+});
+
+describe('what a process emits', () => {
+  it('takes the function as its second argument, with the stores of the first', async () => {
+    const target = through<number>((input) =>
+      input.pipe(
+        process(
+          {
+            name: 'total',
+            stores: { totals: { key: serdes.string, value: serdes.int64 } },
+            emits: serdes.json<string>(),
+          },
+          ({ key, value }, { stores, emit }) => {
+            const total = (stores.totals.get(key) ?? 0) + value;
+            stores.totals.put(key, total);
+            emit({ key, value: `${total} in all` });
+          },
+        ),
+      ),
+    );
+    const records = [
+      ['a', 1],
+      ['a', 2],
+    ] as const;
+    assert.deepEqual(
+      (await outputOf(target, records)).map(([, value]) => value),
+      ['1 in all', '3 in all'],
+    );
+  });
+
+  it('fails the record that emits what its serde cannot write; what it emitted before stays', async () => {
+    const target = through<number>((input) =>
+      input.pipe(
+        process({ name: 'halves', emits: serdes.int64 }, ({ key, value }, { emit }) => {
+          emit({ key, value });
+          emit({ key, value: value / 2 });
+        }),
+      ),
+    );
+    const driver = await open(target, { onError: { process: 'deadLetter' } });
+    await feed(driver, 'in', [
+      ['a', 2],
+      ['b', 3],
+      ['c', 4],
+    ]);
+    assert.deepEqual(await values(driver), [2, 1, 3, 4, 2]);
+    const [letter, ...others] = await deadLetters(driver);
+    assert.deepEqual(others, []);
+    assert.deepEqual([letter?.key, letter?.code, letter?.operator], ['b', 'SERIALIZE_FAILED', 'process halves']);
+    assert.match(String(letter?.message), /an emitted value with serde int64.*saw the number 1\.5/s);
+  });
+
+  it('fails the timer that emits what its serde cannot write, and a deletion is written by none', async () => {
+    const target = through<number>((input) =>
+      input.pipe(
+        process(
+          {
+            name: 'ticking',
+            emits: serdes.json<number | null>({ schema: wholeNumbers }),
+            start: ({ schedule, emit }) =>
+              void schedule('10ms', 'stream', (now) => emit({ key: 'tick', value: now === 20 ? 0.5 : now })),
+          },
+          ({ key }, { emit }) => emit({ key, value: null }),
+        ),
+      ),
+    );
+    const driver = await open(target, { onError: { process: 'skip' } });
+    await feed(driver, 'in', [
+      ['a', 1, 10],
+      ['b', 2, 20],
+      ['c', 3, 30],
+    ]);
+    assert.deepEqual(
+      (await read(driver)).map(([key, value]) => [key, value]),
+      [
+        ['a', null],
+        ['tick', 10],
+        ['b', null],
+        ['c', null],
+        ['tick', 30],
+      ],
+    );
+  });
+
+  it('is written with its serde to a repartition topic after it, whichever key change asks for one', () => {
+    const halves = process<StreamRecord<string, number>, Record<never, never>, number>(
+      { name: 'halves', emits: serdes.double, scope: 'partition' },
+      ({ key, value }, { emit }) => emit({ key, value: value / 2 }),
+    );
+    const target = topology('test', (t) => {
+      const input = t.stream('in', numbers);
+      input.pipe(
+        process({ name: 'keyed', emits: serdes.int64, rekey: { name: 'own', key: serdes.uuid } }, () => undefined),
+        count({ store: 'a' }),
+      );
+      input.pipe(
+        selectKey(() => 'all', { name: 'before', key: serdes.string, value: serdes.json<number>() }),
+        halves,
+        count({ store: 'b' }),
+      );
+    });
+    const written = target.graph.nodes.flatMap((node) =>
+      node.kind === 'repartition' ? [[node.name, node.key, node.value]] : [],
+    );
+    assert.deepEqual(written, [
+      ['own', 'uuid', 'int64'],
+      ['before', 'string', 'double'],
+    ]);
+  });
+
+  it('TOPOLOGY_INVALID: emits is not a serde', () => {
+    const target = through<number>((input) => input.pipe(process({ name: 'p', emits: {} as never }, () => undefined)));
+    assert.throws(() => target.graph, failure('TOPOLOGY_INVALID', /process p: it has no value serde/));
   });
 });

@@ -14,6 +14,7 @@ import {
   leftJoinTable,
   outerJoinStream,
   process,
+  reduce,
   reorderByVersion,
   repartition,
   type Serde,
@@ -491,5 +492,27 @@ describe('a process with stores of several Avro keys', () => {
     );
     await feed(driver, fed('in', [1, 'a', 1, 1], [2, 'a', 1, 2], [1, 'b', 1, 3]), AFTER);
     assert.deepEqual(await driver.output('out', { key, value: serdes.string }).values(), ['1 1', '1 2', '2 1']);
+  });
+});
+
+describe('a process that emits Avro', () => {
+  it('writes its values to the repartition topic with their schema, which refuses what does not fit', async () => {
+    const emits = avro({ type: 'record', name: 'Sum', fields: [{ name: 'cents', type: 'int' }] });
+    const target = topology('emitting', (t) => {
+      t.stream('in', { key: serdes.string, value: serdes.json<number>() }).pipe(
+        process({ name: 'sums', emits, rekey: { name: 'by-sign', key: serdes.string } }, ({ value }, { emit }) =>
+          emit({ key: value < 0 ? 'minus' : 'plus', value: { cents: value } }),
+        ),
+        reduce({ store: 'sums', value: serdes.json(), add: (a, b) => ({ cents: a.cents + b.cents }) }),
+      );
+    });
+    const driver = await open(target, { onError: { produce: 'skip' } });
+    await driver
+      .input('in', { key: serdes.string, value: serdes.json<number>() })
+      .sendAll([5, -2, 0.5, 7].map((value) => ({ key: 'a', value })));
+    assert.deepEqual(await driver.store('sums').entries(), [
+      ['minus', { cents: -2 }],
+      ['plus', { cents: 12 }],
+    ]);
   });
 });
