@@ -323,19 +323,18 @@ const tables: Record<string, Step> = {
 const processes: Record<string, Step> = {
   'process with a store': (source, name) =>
     source.pipe(
-      process({
-        name,
-        stores: { [`${name}-totals`]: numbers },
-        process(record: R, { stores, forward, now, random }) {
+      process(
+        { name, stores: { [`${name}-totals`]: numbers }, emits: serdes.json<R['value']>() },
+        (record, { stores, emit, now, random }) => {
           const totals = stores[`${name}-totals`]!;
           const total = record.key === null ? 0 : (totals.get(record.key) ?? 0) + (record.value?.n ?? 0);
           if (record.key !== null) totals.put(record.key, total);
-          forward({
+          emit({
             key: record.key,
             value: { ...plus(record.value, total), id: `${now()} ${Math.floor(random() * 1e6)}` },
           });
         },
-      }),
+      ),
     ),
   'async process that lists its store': (source, name) =>
     source.pipe(
