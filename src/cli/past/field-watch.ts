@@ -37,7 +37,7 @@ class Field {
     if (value === null || value === undefined) return;
     const owner = Object(value);
     for (const [name, field] of this.fields) {
-      if (!(name in owner)) {
+      if (!Reflect.has(owner, name)) {
         field.missed++;
         if (!field.found && field.missed <= NOTED_ROWS && typeof value === 'object')
           for (const other of Object.keys(value)) field.beside.add(other);
