@@ -33,10 +33,7 @@ async function hourOf(name, source) {
   const terminals = new Terminals({ root, places: project.places(root), env: project.env });
   const hour = { project, root, source, terminals, account: new Account(project, temporary) };
   for (const [step, take] of Object.entries(STEPS)) {
-    const began = performance.now();
-    const done = await check(`${project.name}: ${step}`, () => take(hour));
-    console.log(`    ${((performance.now() - began) / 1_000).toFixed(1)} s`);
-    if (!done) return;
+    if (!(await check(`${project.name}: ${step}`, () => take(hour)))) return;
   }
 }
 
