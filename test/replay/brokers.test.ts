@@ -7,7 +7,7 @@ import { systemClock } from '#src/runtime/config/system.js';
 import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { describeWithKafka } from '../kafka/support/suites.js';
 import { temporaryDirectory } from '../support/project.js';
-import { payments, replayEqualsLive } from './brokers.js';
+import { looksBackAsLive, payments, replayEqualsLive } from './brokers.js';
 import { Versions } from './versions.js';
 
 describe('a replay up to a cut equals the state that the application had there', () => {
@@ -82,6 +82,15 @@ describeWithKafka('versions of an application', (kafka) => {
 });
 
 describeWithKafka('a replay', (kafka) => {
+  it('leaves out the records that the application has left out', async () => {
+    const broker = await kafka.open();
+    const topic = `unlucky-payments-${process.pid}`;
+    await looksBackAsLive(broker, topic);
+    const made = (await broker.admin.describeTopics()).map(({ name }) => name);
+    await broker.admin.deleteTopics(made.filter((name) => name === topic || name.startsWith(`${topic}-bank`)));
+    await broker.admin.deleteGroup(`${topic}-bank`);
+  });
+
   it('up to a cut equals the state that the application had there', async () => {
     const broker = await kafka.open();
     const [all] = fc.sample(payments, { numRuns: 1, seed: 7 });

@@ -75,3 +75,37 @@ export async function replayEqualsLive(
   await append(broker, records.slice(cut), partitions);
   assert.deepEqual(await past(target, broker, ends, topic), expected);
 }
+
+/** An application leaves out what it cannot decode or process. Looking back has the same rows, without an option. */
+export async function looksBackAsLive(broker: Broker, topic: string): Promise<void> {
+  const target = bank((total, amount) => {
+    if (amount === 13) throw new Error('unlucky');
+    return total + amount;
+  }, topic);
+  await broker.admin.createTopics([{ name: topic, partitions: 2, config: { 'retention.ms': '-1' } }]);
+  const amounts = [1, 13, 4];
+  await append(
+    broker,
+    [
+      ...amounts.map((amount, i): Told => ({ ...pay(i, 'ada', amount), topic })),
+      ...amounts.map((amount, i): Told => ({ ...pay(i + 3, 'bob', amount), topic })),
+    ],
+    2,
+  );
+  const onError = { process: 'deadLetter' } as const;
+  const streams = await start(target, { broker, stateDirectory: temporaryDirectory(), createTopics: 2, onError });
+  await streams.untilIdle();
+  await streams.stop();
+  const state = await stateAsOf(target, { broker, asOf: parseMoment('latest') });
+  const totals: [unknown, unknown][] = [];
+  for (const store of state.stores)
+    if (store.spec.name === 'balances') for await (const [key, value] of store.entries()) totals.push([key, value]);
+  await state.close();
+  assert.deepEqual(
+    new Map(totals),
+    new Map([
+      ['ada', { total: 5 }],
+      ['bob', { total: 5 }],
+    ]),
+  );
+}
