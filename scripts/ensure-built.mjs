@@ -49,6 +49,17 @@ function filesUnder(directory) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+/** The folder in `dist` with what only the tarball needs: scripts/package/require-types.mjs writes it, from the output of tsc. */
+export const REQUIRE_TYPES = 'require';
+
+/** Removes it if the output is newer. */
+function dropOldRequireTypes() {
+  const out = join(root, 'dist');
+  const [first] = filesUnder(join(out, REQUIRE_TYPES));
+  if (first && statSync(first).mtimeMs < statSync(join(out, '.tsbuildinfo')).mtimeMs)
+    rmSync(join(out, REQUIRE_TYPES), { recursive: true });
+}
+
 const OUTPUT = /\.(?:d\.([mc]?)ts|([mc]?)js)(?:\.map)?$/;
 
 /**
@@ -60,6 +71,7 @@ export function prune(outDirectory, sourceDirectory, { directory = root } = {}) 
   const removed = [];
   const compiled = new Set();
   for (const file of filesUnder(out)) {
+    if (relative(out, file).startsWith(join(REQUIRE_TYPES, '/'))) continue;
     const match = OUTPUT.exec(file);
     if (!match) continue;
     const source = join(
@@ -97,6 +109,7 @@ export function ensureBuilt({ tests = false } = {}) {
     for (const file of prune(out, source)) console.error(`removed ${file}: its source is gone`);
     run(`tsc -p ${project}`, process.execPath, [tsc, '-p', project]);
   }
+  dropOldRequireTypes();
 }
 
 /** True if that module is the program that was started. */

@@ -3,9 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 
-/** For each specifier, seen from a directory: its exported names, sorted, and whether each is a type only. */
-export function exportedNames(directory, specifiers) {
-  const file = join(directory, 'exported-names.mts');
+/**
+ * For each specifier, seen from an ECMAScript module (`mts`) or a CommonJS module (`cts`) in a directory: its exported names,
+ * sorted, and whether each is a type only.
+ */
+export function exportedNames(directory, specifiers, kind = 'mts') {
+  const file = join(directory, `exported-names.${kind}`);
   writeFileSync(
     file,
     specifiers

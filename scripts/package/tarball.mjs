@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../ensure-built.mjs';
+import { ensureBuilt, root } from '../ensure-built.mjs';
 
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -28,8 +28,12 @@ export function output(command, args, { cwd = root } = {}) {
   return stdout;
 }
 
-/** Packs this checkout into a directory. */
-export function pack(directory) {
+/** Builds and packs. The path of the tarball, its size in bytes, and the paths of the files in it. */
+export async function pack(directory) {
+  ensureBuilt();
+  // Loaded late: it needs the TypeScript API, which is there only once ensureBuilt has installed it.
+  const { writeRequireTypes } = await import('./require-types.mjs');
+  writeRequireTypes();
   const [packed] = JSON.parse(output('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', directory]));
   return { ...packed, tarball: join(directory, packed.filename), files: packed.files.map((file) => file.path) };
 }

@@ -25,6 +25,12 @@ export interface ScalarSerde<T> extends Serde<T> {
   as<B extends T>(): Serde<B>;
 }
 
+/**
+ * The serde of bytes. It has a name so that declarations show no type arguments of Buffer: before TypeScript
+ * 5.7, and with older versions of `@types/node`, it has none.
+ */
+export interface BytesSerde extends ScalarSerde<Buffer> {}
+
 /** Adds {@link ScalarSerde.as}, which costs nothing: it is the same serde. */
 function scalar<T>(serde: Serde<T>): ScalarSerde<T> {
   const branded: ScalarSerde<T> = { ...serde, as: <B extends T>() => branded as unknown as Serde<B> };
@@ -49,7 +55,7 @@ export const string: ScalarSerde<string> = scalar<string>({
   },
 });
 
-export const bytes: ScalarSerde<Buffer> = scalar<Buffer>({
+export const bytes: BytesSerde = scalar<Buffer>({
   name: 'bytes',
   encode(value) {
     if (Buffer.isBuffer(value)) return value;

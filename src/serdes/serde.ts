@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import type { Headers } from '../model/headers.js';
 import type { Windowed } from '../model/window.js';
 import type { SchemaRegistry } from './registry/port.js';

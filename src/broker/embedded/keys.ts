@@ -26,11 +26,11 @@ import {
 import { readInt64, writeInt64 } from '../record-batch/format.js';
 
 export const FORMAT_VERSION = 1;
-export const FORMAT_KEY = Buffer.from('v');
-export const FORMAT_VALUE = Buffer.from([FORMAT_VERSION]);
+export const FORMAT_KEY: Buffer = Buffer.from('v');
+export const FORMAT_VALUE: Buffer = Buffer.from([FORMAT_VERSION]);
 
 const TOPIC_VERSION = 2;
-export const NEXT_TOPIC_KEY = Buffer.from('n');
+export const NEXT_TOPIC_KEY: Buffer = Buffer.from('n');
 
 const STATE_FIELDS = ['earliest', 'next', 'maxTimestamp', 'bytes', 'cleanedTo', 'dirtyBytes'] as const;
 const STATE_BYTES = 1 + 8 * STATE_FIELDS.length;

@@ -44,7 +44,7 @@ export interface ReadLog {
 export type CheckpointUpdate = Omit<Checkpoint, 'streamTimes' | 'logs'> & Partial<Pick<Checkpoint, 'logs'>>;
 
 /** Its key in the database. */
-export const CHECKPOINT_KEY = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
+export const CHECKPOINT_KEY: Buffer = prefixed(prefixOf(0, KIND.rows), Buffer.from('checkpoint'));
 
 const FORMAT = 2;
 

@@ -19,7 +19,7 @@ import { TIMESTAMP_BYTES } from '../layout.js';
  * The beginning of a page's key. No text begins with it, because 255 is not part of UTF-8. Any other key that
  * does is refused.
  */
-export const PAGE_MARK = Buffer.from('\xffmillrace.page\0\0', 'latin1');
+export const PAGE_MARK: Buffer = Buffer.from('\xffmillrace.page\0\0', 'latin1');
 
 const PAGED = 255;
 const ID_BYTES = 6;
