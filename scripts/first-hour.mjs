@@ -5,7 +5,6 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureBuilt } from './ensure-built.mjs';
 import { Account } from './first-hour/account.mjs';
 import * as projects from './first-hour/projects.mjs';
 import { STEPS } from './first-hour/steps.mjs';
@@ -38,8 +37,9 @@ async function hourOf(name, source) {
 }
 
 try {
-  await check('the package is built', () => ensureBuilt());
-  const source = await check('npm install of the tarball', () => install(pack(temporary).tarball));
+  const source = await check('npm install of the tarball', () =>
+    pack(temporary).then(({ tarball }) => install(tarball)),
+  );
   if (source) await Promise.all((wanted.length > 0 ? wanted : Object.keys(kinds)).map((name) => hourOf(name, source)));
 } finally {
   endAll();
