@@ -48,7 +48,7 @@ const suite = (): void => {
 
     assert.match(
       stderr,
-      /^PRODUCE_FAILED: the broker did not take .*disk\/log: saw .*No space left on device, expected/,
+      /^PRODUCE_FAILED: the broker did not take .*disk\/log: saw .*No space left on device, expected/m,
     );
     assert.equal(code, 3);
     const there = millrace(here, 200, 'consume payments --until-end --max 1 --broker embedded:disk/log');

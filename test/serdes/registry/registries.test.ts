@@ -111,8 +111,10 @@ describe('a registry in a directory', () => {
 });
 
 describe('a registry by HTTP', () => {
+  /** However busy the machine is, an answer comes in time, and there is time for a second attempt. */
   const open = async (options: RegistryOptions = {}): Promise<SchemaRegistry> =>
-    openRegistry(server.url, { retryForMs: 400, timeoutMs: 150, ...options }, systemClock);
+    openRegistry(server.url, { retryForMs: 2_000, timeoutMs: 60_000, ...options }, systemClock);
+  const SHORT = { timeoutMs: 150 };
 
   beforeEach(async () => {
     server = await RegistryServer.start();
@@ -169,8 +171,11 @@ describe('a registry by HTTP', () => {
     it(`tries again after ${name}`, async () => {
       await server.registry.register('a', source(order()));
       server.faults.push(fault, fault);
-      assert.equal((await (await open({ retryForMs: 5_000 })).version('a', 1)).version, 1);
-      assert.equal(server.requests.length, 3);
+      const limits = { retryForMs: 60_000, ...(fault === 'silence' && SHORT) };
+      assert.equal((await (await open(limits)).version('a', 1)).version, 1);
+      // On a busy machine an answer may come after so short a limit.
+      if (fault === 'silence') assert.ok(server.requests.length >= 3);
+      else assert.equal(server.requests.length, 3);
     });
 
     it(`gives up after a while of ${name}, saying so`, async () => {
@@ -182,7 +187,7 @@ describe('a registry by HTTP', () => {
             ? /no answer in 150 ms/
             : /socket hang up/;
       await assert.rejects(
-        (await open()).byId(1),
+        (await open(fault === 'silence' ? SHORT : {})).byId(1),
         isError('REGISTRY_UNAVAILABLE', saw, /after \d+ attempts/, /GET \/schemas\/ids\/1/),
       );
       assert.ok(server.requests.length >= 2);
