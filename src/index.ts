@@ -9,9 +9,9 @@ export type { GlobalTable } from './dsl/common/global-table.js';
 export type { Topology } from './dsl/contract/processor.js';
 export type { Stream, Table } from './dsl/contract/types.js';
 export type { Windowing } from './dsl/folds/windowing.js';
-export type { OpenTopology, TopologyOf, TopologyOptions } from './dsl/open-topology.js';
+export type { OpenTopology, TopologyOf } from './dsl/open-topology.js';
 export { aggregate, count, reduce } from './dsl/operators/aggregate.js';
-export { type Branches, type BranchGuards, branch } from './dsl/operators/branch.js';
+export { branch } from './dsl/operators/branch.js';
 export { cogroup } from './dsl/operators/cogroup.js';
 export { dedupe } from './dsl/operators/dedupe.js';
 export { type EffectContext, type EffectFunction, effect } from './dsl/operators/effect.js';
@@ -56,14 +56,9 @@ export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/text/secret.js';
 export type { Windowed } from './model/window.js';
 export type { EngineOptions, Guarantee } from './runtime/config/config.js';
-export {
-  type ConfiguredApplication,
-  defineConfig,
-  type MillraceConfig,
-  type MillraceSettings,
-} from './runtime/config/define-config.js';
+export { defineConfig, type MillraceConfig } from './runtime/config/define-config.js';
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
-export type { ApplicationState, AssignmentChange, LifeHooks, TaskRestore } from './runtime/config/life-hooks.js';
+export type { ApplicationState, AssignmentChange, TaskRestore } from './runtime/config/life-hooks.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
 export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';
 export type { Progress } from './runtime/engine/progress.js';
@@ -72,7 +67,7 @@ export { openSchemaRegistry, type SchemaRegistryOptions } from './runtime/open-s
 export { openProducer, type Producer, type RecordPosition } from './runtime/producer.js';
 export { type InputRecord, type SendSerdes, send, type TopicSerdes } from './runtime/send.js';
 export { type RunningStreams, type StartOptions, start } from './runtime/start.js';
-export type { RowOptions, StoreView, WindowRange } from './runtime/store-view.js';
+export type { StoreView, WindowRange } from './runtime/store-view.js';
 export type { Format, Serde } from './serdes/serde.js';
 export { serdes } from './serdes/serdes.js';
 export { CacheBudget } from './state/cache/cache-budget.js';

@@ -56,7 +56,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
       outputError: () => undefined,
     });
   command.hook('preAction', async (_, action) => {
-    const { applySettings } = await import('./config/settings.js');
+    const { applySettings, warnOfVariables } = await import('./config/settings.js');
+    await warnOfVariables(action as unknown as Command, io);
     await applySettings(action as unknown as Command, io);
   });
   const program: Program = {

@@ -5,6 +5,7 @@
  */
 
 export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';
+export type { TopologyOptions } from './open-topology.js';
 export type {
   AggregateOptions,
   CountOptions,
@@ -13,6 +14,7 @@ export type {
   WindowedAggregateOptions,
   WindowedReduceOptions,
 } from './operators/aggregate.js';
+export type { Branches, BranchGuards } from './operators/branch.js';
 export type { CogroupInput, CogroupOptions, WindowedCogroupOptions } from './operators/cogroup.js';
 export type { DedupeOptions } from './operators/dedupe.js';
 export type { EffectOptions } from './operators/effect.js';

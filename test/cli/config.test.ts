@@ -118,6 +118,14 @@ describe('a variable of the environment', () => {
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /cannot read MILLRACE_CACHE: .*saw "12X"/);
   });
+
+  it('is warned of if it is misspelt, and goes on', async () => {
+    const here = project('esm-project');
+    const { code, stderr } = await here.start('config topology.ts', { MILLRACE_CAHCE: '1MB', MILLRACE_HOME: '/' })
+      .ended;
+    assert.equal(code, 0);
+    assert.equal(stderr, 'warning: MILLRACE_CAHCE has no effect: did you mean MILLRACE_CACHE?\n');
+  });
 });
 
 describe('an export of a file', () => {

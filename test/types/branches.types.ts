@@ -1,7 +1,6 @@
 /** Compiled, never run: what filterValues and branch know of the values that pass. */
+import type { Branches, BranchGuards } from '#src/dsl/index.js';
 import {
-  type Branches,
-  type BranchGuards,
   branch,
   filterValues,
   joinTable,

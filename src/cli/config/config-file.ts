@@ -9,7 +9,8 @@ import { loadModule } from '../load/load-topology.js';
 
 const NAMES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `millrace.config.${extension}`);
 
-const SETTINGS: Readonly<Record<keyof MillraceSettings, true>> = {
+/** The fields of a configuration. */
+export const SETTINGS: Readonly<Record<keyof MillraceSettings, true>> = {
   broker: true,
   kafkaConfig: true,
   state: true,

@@ -4,12 +4,13 @@ import type { Command, Option } from '@commander-js/extra-typings';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
 import { nearestName } from '../../model/text/nearest-name.js';
+import { plainText } from '../../model/text/plain-text.js';
 import { show } from '../../model/text/show.js';
 import type { ConfiguredApplication, MillraceSettings } from '../../runtime/config/define-config.js';
 import { TOPOLOGY_EXTENSIONS, topologyFile } from '../load/topology-file.js';
-import type { Io } from '../terminal/io.js';
+import { type Io, write } from '../terminal/io.js';
 import { usage } from '../terminal/usage.js';
-import { type ConfigFile, findConfig } from './config-file.js';
+import { type ConfigFile, findConfig, SETTINGS } from './config-file.js';
 
 /** Where the value of an option comes from, the strongest first. */
 export type Source = 'command line' | 'environment' | 'configuration' | 'default';
@@ -23,9 +24,11 @@ export interface Setting {
   readonly where?: string;
 }
 
+const PREFIX = 'MILLRACE_';
+
 /** Variables of the environment: `--commit-every` is `MILLRACE_COMMIT_EVERY`. */
 const variableOf = (name: string): string =>
-  `MILLRACE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  `${PREFIX}${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /** Fields that are paths or addresses: relative ones are relative to the configuration. */
 const PATHS: ReadonlySet<string> = new Set(['kafkaConfig', 'state']);
@@ -60,6 +63,19 @@ export async function applySettings(command: Command, io: Io): Promise<readonly 
     settings.push(apply(command, option, { io, found, application }));
   }
   return settings;
+}
+
+/** A misspelt variable has no effect. Others that begin with MILLRACE_ may belong to the user. */
+export async function warnOfVariables(command: Command, { env, stderr }: Io): Promise<void> {
+  const options = (command.options as readonly Option[]).map((option) => option.attributeName());
+  const known = [...options, ...Object.keys(SETTINGS)].map((name) => variableOf(name).slice(PREFIX.length));
+  for (const variable of Object.keys(env)) {
+    const name = variable.slice(PREFIX.length);
+    if (!variable.startsWith(PREFIX) || known.includes(name)) continue;
+    const near = nearestName(name, known);
+    if (near !== undefined)
+      await write(stderr, `warning: ${plainText(variable)} has no effect: did you mean ${PREFIX}${near}?\n`);
+  }
 }
 
 /**
