@@ -20,6 +20,7 @@ export class TopicPrinter {
   readonly #partitions: TopicPartition[] = [];
   readonly #positions = new Map<string, number>();
   readonly #ended = new AbortController();
+  #created = new AbortController();
 
   private constructor(options: TopicPrinterOptions, reader: Reader) {
     this.#options = options;
@@ -49,7 +50,8 @@ export class TopicPrinter {
         if (this.#partitions.length === 0) await this.#attach();
         if (ending && (await this.#atEnd())) return;
         if (this.#partitions.length === 0) {
-          await sleep(clock, MAX_WAIT_MS, this.#ended.signal);
+          await sleep(clock, MAX_WAIT_MS, AbortSignal.any([this.#ended.signal, this.#created.signal]));
+          this.#created = new AbortController();
           continue;
         }
         for (const { topic, partition, records, nextOffset } of await this.#reader.poll({
@@ -63,6 +65,11 @@ export class TopicPrinter {
     } finally {
       await this.#reader.close();
     }
+  }
+
+  /** Looks for the topic at once, if it was missing: topics were created. */
+  look(): void {
+    this.#created.abort();
   }
 
   /** Ends the printing: {@link run} resolves when everything is printed. */

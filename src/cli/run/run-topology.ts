@@ -25,6 +25,7 @@ import { createLogger } from '../terminal/logger.js';
 import { Rate } from '../terminal/rate.js';
 import { StatusLine } from '../terminal/status-line.js';
 import { Stop } from '../terminal/stop.js';
+import { failureOf } from './failure-of.js';
 import { openWithRetry } from './open-with-retry.js';
 import { warnOfUnknown } from './printed-topics.js';
 import { showProgress } from './run-progress.js';
@@ -106,6 +107,7 @@ class Run {
   /** With --shadow: compares its outputs with those of the live application. */
   #compare: ShadowStreams['compare'] | undefined;
   #differs = false;
+  #printers: readonly TopicPrinter[] = [];
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -114,6 +116,7 @@ class Run {
   async run(): Promise<number> {
     const { topology, options, stop, logger } = this.#context;
     const printers = await this.#openPrinters();
+    this.#printers = printers;
     const missing = printers.flatMap((printer) => printer.missing ?? []);
     warnOfUnknown(missing, { topology, applicationId: options.app ?? topology.name, logger });
     const printing = Promise.all(printers.map((printer) => printer.run()));
@@ -144,6 +147,7 @@ class Run {
         streams = starting;
       });
       if (!streams) return;
+      for (const printer of this.#printers) printer.look();
       const work = this.#work(streams, inputs);
       await Promise.race([work, streams.done, failed, stop.requestedOnce()]);
       // A signal also ends an input that is being read.
@@ -288,12 +292,4 @@ class Run {
     if (!sent.complete) this.#cutShort = true;
     logger.info({}, sentText(topic, sent));
   }
-}
-
-/** Rejects if the work does, and never resolves. */
-function failureOf(work: Promise<unknown>): Promise<never> {
-  const failed = new Promise<never>((_, reject) => work.catch(reject));
-  // It may fail before any code awaits it; code that awaits the work itself receives the error.
-  failed.catch(() => undefined);
-  return failed;
 }
