@@ -84,7 +84,7 @@ export class Peer {
     if (this.#socket.writable) this.#send({ head: ['tell', 0, method, input], parts });
   }
 
-  /** Calls whose answers have not arrived. */
+  /** Calls without an answer yet. */
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -53,7 +53,7 @@ export class RemoteWriter implements Writer {
   #opened: Promise<Opened> | undefined;
   /** While topics are looked up, later records wait for their turn. */
   #adding: Promise<void> | undefined;
-  /** Batches whose outcome is unknown. */
+  /** Batches with an unknown outcome. */
   #unknown: StreamsError | undefined;
   #unsynced = false;
   #inTransaction = false;

@@ -34,7 +34,7 @@ const variableOf = (name: string): string =>
 const PATHS: ReadonlySet<string> = new Set(['kafkaConfig', 'state']);
 const ADDRESSES: ReadonlySet<string> = new Set(['broker', 'schemaRegistry']);
 
-/** Options whose value is the file of a topology. */
+/** Options that take the file of a topology. */
 const TOPOLOGIES: ReadonlySet<string> = new Set(['topology', 'compare']);
 /** Names of first arguments that are such a file, or may be one. */
 const TOPOLOGY_ARGUMENTS: ReadonlySet<string> = new Set(['file', 'path']);

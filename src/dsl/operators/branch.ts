@@ -22,8 +22,8 @@ export type Branches<R extends AnyRecord, G> = {
 } & { readonly rest: Observable<WithValue<R, Exclude<ValueOf<R>, Taken<G>>>> };
 
 /**
- * Splits a stream or a table: each record goes to the first branch whose predicate takes its value, else to
- * `rest`. Type guards give the branches the types of their values.
+ * Splits a stream or a table: each record goes to the first branch that takes its value by its predicate,
+ * else to `rest`. Type guards give the branches the types of their values.
  *
  * On a table, a row that changes its branch is deleted in the old one, as {@link filterValues} does. No
  * state. Each branch that is used calls the predicates before its own, so they must depend on the value and

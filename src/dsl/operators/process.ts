@@ -72,7 +72,10 @@ export function process<
   options: ProcessorOptions<R, K, V, S>,
   fn: ProcessFunction<R, StreamRecord<K, V>, S>,
 ): OperatorFunction<R, StreamRecord<K, V>>;
-/** @deprecated Pass the function as the second argument: `process({ name, stores, emits }, (record, context) => …)`. */
+/**
+ * @deprecated Pass the function as the second argument: `process({ name, stores, emits }, (record, context)
+ * => …)`.
+ */
 export function process<
   R extends AnyRecord,
   Out extends AnyRecord = StreamRecord<KeyOf<R>, R['value']>,

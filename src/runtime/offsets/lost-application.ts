@@ -38,7 +38,7 @@ type Contained = Pick<Checkpoint, 'sources' | 'changelogs'>;
 /** The offsets with which an application continues with the rows as they are. */
 export interface WhereToGoOn {
   readonly behind: readonly PartitionOffset[];
-  /** Partitions whose position is not known: `behind` has their ends. */
+  /** Partitions without a known position: `behind` has their ends. */
   readonly guessed: readonly TopicPartition[];
   /** Sources of tasks whose rows were all made from topics that the task does not read. */
   readonly moved: readonly TopicPartition[];

@@ -66,8 +66,8 @@ export class UnfinishedChanges {
    * every row is made again.
    */
   get followFromOwn(): boolean {
-    const anew = this.#kept.size === 0 && this.#places.own.every(({ offset }) => offset === 0);
-    return this.#highest.size > 0 && !anew;
+    const isNew = this.#kept.size === 0 && this.#places.own.every(({ offset }) => offset === 0);
+    return this.#highest.size > 0 && !isNew;
   }
 
   /** The position of its cause must be known: see {@link ResumePositions.known}. */

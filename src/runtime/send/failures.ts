@@ -147,7 +147,7 @@ export class FailureHandler {
     return failed.error;
   }
 
-  /** The first attempt again is worth a warning; more of them only to who looks. */
+  /** The first retry of a record is a warning, further ones are debug messages. */
   #logRetry(
     { code, problem }: StreamsError,
     { node, attempt }: { readonly node: string; readonly attempt: number },

@@ -77,7 +77,7 @@ function internals(): Internals {
     throw new StreamsError('CONFIG_INVALID', {
       what: 'cannot use the installed kafkajs',
       saw: `version ${version}`,
-      expected: `exactly ${KAFKAJS_VERSION}, whose inside this adapter knows`,
+      expected: `exactly ${KAFKAJS_VERSION}: this adapter uses its internals`,
       action: `Install kafkajs@${KAFKAJS_VERSION}, or remove the override that replaces it.`,
     });
   }
