@@ -30,7 +30,13 @@ async function hourOf(name, source) {
   const project = kinds[name];
   const root = join(temporary, name);
   const terminals = new Terminals({ root, places: project.places(root), env: project.env });
-  const hour = { project, root, source, terminals, account: new Account(project, temporary) };
+  const hour = {
+    project,
+    root,
+    source,
+    terminals,
+    account: new Account(project, mkdtempSync(join(temporary, `${name}-`))),
+  };
   for (const [step, take] of Object.entries(STEPS)) {
     if (!(await check(`${project.name}: ${step}`, () => take(hour)))) return;
   }
