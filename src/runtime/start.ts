@@ -127,7 +127,7 @@ export async function startConfigured(
     clock,
     openDatabase: isControlled ? databases.noting(openDatabase) : openDatabase,
     stateDirectory,
-    hooks: hooksOf(options),
+    hooks: options,
     ...(cache && { cache }),
     ...(schemaRegistry && {
       schemaRegistry: typeof schemaRegistry === 'function' ? schemaRegistry : async () => schemaRegistry,
@@ -157,9 +157,3 @@ export async function startConfigured(
   };
   return handle(await Engine.start(topology, config, ports, false, onStarting));
 }
-
-const hooksOf = ({ onState, onAssignment, onRestore }: LifeHooks): LifeHooks => ({
-  ...(onState && { onState }),
-  ...(onAssignment && { onAssignment }),
-  ...(onRestore && { onRestore }),
-});

@@ -10,7 +10,7 @@ import { openTopicSerdes } from '../records/topic-serdes.js';
 import { ensureTopic } from '../records/topics.js';
 import { type Io, write } from '../terminal/io.js';
 import type { Program } from '../terminal/program.js';
-import { Rate } from '../terminal/rate.js';
+import { counted, Rate } from '../terminal/rate.js';
 import type { ShownSerdes } from '../terminal/show.js';
 import { StatusLine } from '../terminal/status-line.js';
 import { Stop } from '../terminal/stop.js';
@@ -103,8 +103,7 @@ async function produce(topic: string, file: string, options: Options, io: Io): P
         create: createsTopics || required !== undefined,
         missing,
         required,
-        onCreated: () =>
-          void write(io.stderr, `created the topic ${topic} (${missing} partition${missing === 1 ? '' : 's'})\n`),
+        onCreated: () => void write(io.stderr, `created the topic ${topic} (${counted(missing, 'partition')})\n`),
       }),
       input: input.bytes,
       at: input.at,

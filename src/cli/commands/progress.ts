@@ -4,10 +4,8 @@ import { formatOption } from '../past/past-options.js';
 import { withRunning } from '../run/running.js';
 import { write } from '../terminal/io.js';
 import type { Program } from '../terminal/program.js';
-import { formatCount } from '../terminal/rate.js';
+import { counted, formatCount } from '../terminal/rate.js';
 import { toJson } from '../terminal/show.js';
-
-const counted = (count: number, what: string): string => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 
 /** `millrace progress FILE`: shows how far a running application is. */
 export function addProgress(program: Program): void {

@@ -3,7 +3,7 @@ import { Disorder, type Disordered, type DisorderOptions } from '../../model/dis
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { partitionOf } from '../../runtime/topics/partitioner.js';
-import { formatCount, type Rate } from '../terminal/rate.js';
+import { counted, formatCount, type Rate } from '../terminal/rate.js';
 import { type InputFields, inputRecord, type ParsedLine } from './input-record.js';
 import { type Line, readLines } from './json-lines.js';
 
@@ -174,5 +174,5 @@ export function sendingText(topic: string, sent: Sent, rate: Rate, size: number 
 
 /** `sent 105 records to payments (5 duplicated, 90 displaced)` */
 export function sentText(topic: string, { records, duplicated, displaced, complete }: Sent): string {
-  return `sent ${formatCount(records)} record${records === 1 ? '' : 's'} to ${topic} (${formatCount(duplicated)} duplicated, ${formatCount(displaced)} displaced)${complete ? '' : ', not all of the input'}`;
+  return `sent ${counted(records, 'record')} to ${topic} (${formatCount(duplicated)} duplicated, ${formatCount(displaced)} displaced)${complete ? '' : ', not all of the input'}`;
 }

@@ -36,3 +36,7 @@ export class Rate {
 }
 
 export const formatCount = (count: number): string => count.toLocaleString('en');
+
+/** `1 record`, `1,200 records`. */
+export const counted = (count: number, what: string): string =>
+  `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;

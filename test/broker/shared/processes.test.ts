@@ -155,7 +155,7 @@ describe('a broker that processes of a machine share', () => {
   });
 
   it('lets in this user alone', async function () {
-    if (process.platform === 'win32') this.skip();
+    if (process.platform === 'win32') this.skip(); // it has no modes of files
     const owner = await openShared(directory);
     assert.equal(statSync(await localSocketPath(directory, SOCKET)).mode & 0o777, 0o600);
     await owner.close();

@@ -96,7 +96,7 @@ describe('a running application, from another process', () => {
   });
 
   it('lets in this user alone; with control: false nobody', async function () {
-    if (process.platform === 'win32') this.skip();
+    if (process.platform === 'win32') this.skip(); // it has no modes of files
     streams = await start(counts, { broker, stateDirectory });
     await streams.untilIdle();
     const [socket] = readdirSync(directory()).filter((name) => name.startsWith('control'));
