@@ -62,9 +62,13 @@ const WINGS = {
       may: ['contract', 'common', 'pipelines'],
       why: 'Rows that wait until they are due. What waits, and why, is the business of the operators above.',
     },
-    reorder: { may: ['contract', 'common'], why: 'The queue of an entity and its gaps, for reorderByVersion only.' },
+    clock: {
+      may: ['contract', 'common', 'buffers'],
+      why: 'What the wall clock does is noted, and then read: one way for timers, idle windows and gaps.',
+    },
+    reorder: { may: ['contract', 'common', 'clock'], why: 'The queue of an entity and its gaps, for reorderByVersion only.' },
     folds: {
-      may: ['windows', 'contract', 'common', 'declare', 'buffers'],
+      may: ['windows', 'contract', 'common', 'declare', 'buffers', 'clock'],
       why: 'One aggregate for each key, or for each key and window. Operators choose a fold; a fold knows none of them.',
     },
     tables: {
@@ -79,6 +83,10 @@ const WINGS = {
       may: ['contract', 'common', 'buffers'],
       why: 'A join of streams keeps records, not rows: it needs no tables.',
     },
+    process: {
+      may: ['contract', 'common', 'declare', 'clock'],
+      why: 'The context of process, its stores and timers.',
+    },
     operators: {
       may: [
         'windows',
@@ -87,6 +95,8 @@ const WINGS = {
         'pipelines',
         'declare',
         'buffers',
+        'clock',
+        'process',
         'reorder',
         'folds',
         'tables',
@@ -138,19 +148,23 @@ const WINGS = {
       why: 'Where a record is while it passes through a task. Everything else asks this one context.',
     },
     changelog: { may: ['config'], why: 'The format of changelog records, and who wrote them.' },
+    inputs: {
+      may: ['record'],
+      why: 'What does not come from the sources: it is noted, written by a commit, and read back as a record.',
+    },
     group: { may: ['config', 'topics'], why: 'Which member has which task. It opens none.' },
     offsets: {
       may: ['config', 'topics', 'group', 'changelog'],
       why: 'What committed offsets mean, and what it means that they are gone. It reads and judges, and processes nothing.',
     },
     align: { may: ['config', 'topics', 'offsets'], why: 'How far tasks are in time. It knows offsets, not records.' },
-    poll: { may: ['config', 'topics', 'align'], why: 'Step 1, in: from the broker to decoded records in one order.' },
+    poll: { may: ['config', 'topics', 'inputs', 'align'], why: 'Step 1, in: from the broker to decoded records in one order.' },
     send: {
       may: ['config', 'topics', 'offsets', 'align', 'record', 'poll'],
       why: 'Step 3, out: encoded records, calls and dead letters. Operators and stages are below in the flow, not in imports.',
     },
     batch: {
-      may: ['config', 'topics', 'record', 'poll', 'send'],
+      may: ['config', 'topics', 'inputs', 'record', 'poll', 'send'],
       why: 'Step 2, through: pipelines and stages. It returns what is to be sent, and commits nothing.',
     },
     restore: {
@@ -163,7 +177,7 @@ const WINGS = {
     },
     globals: { may: ['config', 'topics', 'poll', 'send'], why: 'Global tables belong to the process, not to a task.' },
     task: {
-      may: ['config', 'topics', 'align', 'poll', 'send', 'batch', 'restore', 'commit', 'globals'],
+      may: ['config', 'topics', 'align', 'inputs', 'poll', 'send', 'batch', 'restore', 'commit', 'globals'],
       why: 'One sub-topology on one partition puts the four steps together. It does not know who runs it.',
     },
     control: {

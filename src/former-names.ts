@@ -82,11 +82,11 @@ export type {
 export type {
   /** @deprecated Import it from `millrace/options`. */
   ProcessOptions,
-} from './dsl/operators/process-context.js';
+} from './dsl/process/process-context.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
   ReorderByVersionOptions,
-} from './dsl/operators/reorder-by-version.js';
+} from './dsl/reorder/reorder-options.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
   SelectKeyOptions,

@@ -22,8 +22,8 @@ export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-t
 export { latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { flatMap, map } from './dsl/operators/map.js';
 export { process, process as processRecords } from './dsl/operators/process.js';
-export type { ProcessContext } from './dsl/operators/process-context.js';
-export type { StoreDefinition } from './dsl/operators/process-stores.js';
+export type { ProcessContext } from './dsl/process/process-context.js';
+export type { StoreDefinition } from './dsl/process/process-stores.js';
 export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
 export { suppress } from './dsl/operators/suppress.js';

@@ -1,4 +1,5 @@
 import type { Graph, GraphNode, GraphParts, SubTopology } from './graph.js';
+import { internalInput } from './naming.js';
 import { UnionFind } from './union-find.js';
 
 /**
@@ -41,11 +42,13 @@ function subTopologies({ nodes, edges }: GraphParts): SubTopology[] {
     const inside = nodes.filter((n) => group.has(n.id));
     const topics = inside.flatMap((n) => (n.kind === 'source' ? [n.topic] : []));
     const repartitions = inside.flatMap((n) => (n.kind === 'repartition' ? [n.name] : []));
+    const inputs = inside.flatMap((n) => (n.kind === 'internalInput' ? [internalInput(n)] : []));
     result.push({
       id: node.kind === 'source' ? node.topic : repartitionId(node.name, nodes),
       nodes: nodes.filter((n) => group.has(n.id) || group.has(incoming(n.id))).map((n) => n.id),
       topics,
       repartitions,
+      ...(inputs.length > 0 && { internalInputs: inputs }),
       stores: inside.flatMap((n) => (n.kind === 'processor' ? n.stores : [])),
     });
   }

@@ -1,6 +1,6 @@
 import { ownOf } from '../model/own.js';
 import type { Graph, GraphNode } from './graph.js';
-import { repartitionTopic } from './naming.js';
+import { internalInput, internalInputTopic, repartitionTopic } from './naming.js';
 
 /**
  * A graph as a Mermaid flow chart. Sub-topologies are boxes around their nodes, with stores as cylinders
@@ -17,10 +17,12 @@ export function describeMermaid(graph: Graph): string {
     return id;
   };
   /** The shape at the end of an arrow to a node: the node itself, or the topic of a repartition. */
-  const drawn = (node: GraphNode): string =>
-    node.kind === 'repartition'
-      ? topic(`repartition ${node.name}`, repartitionTopic('<application>', node.name))
-      : ids.of('n', node.id);
+  const drawn = (node: GraphNode): string => {
+    if (node.kind === 'repartition')
+      return topic(`repartition ${node.name}`, repartitionTopic('<application>', node.name));
+    if (node.kind === 'internalInput') return topic(node.id, internalInputTopic('<application>', internalInput(node)));
+    return ids.of('n', node.id);
+  };
 
   const globals: string[] = [];
   const boxes: string[] = [];
@@ -34,7 +36,7 @@ export function describeMermaid(graph: Graph): string {
     const inside: string[] = [];
     for (const id of subTopology.nodes) {
       const node = kinds.get(id);
-      if (!node || node.kind === 'repartition') continue;
+      if (!node || node.kind === 'repartition' || node.kind === 'internalInput') continue;
       inside.push(`${drawn(node)}[${label(node.id)}]`);
       if (node.kind === 'source') arrows.push(`${topic(node.topic)} --> ${drawn(node)}`);
       if (node.kind === 'sink')
@@ -59,7 +61,9 @@ export function describeMermaid(graph: Graph): string {
   }
   for (const { from, to, through } of graph.edges) {
     const [a, b] = [kinds.get(from), kinds.get(to)];
-    if (a && b)
+    // The operator writes it, too.
+    if (a?.kind === 'internalInput' && b) arrows.push(`${drawn(b)} <--> ${drawn(a)}`);
+    else if (a && b)
       arrows.push(`${drawn(a)} -->${through.length === 0 ? '' : `|${label(through.join(', '))}|`} ${drawn(b)}`);
   }
   return `${['flowchart LR', ...[...topics.values(), ...globals, ...boxes, ...arrows].map((line) => `  ${line}`)].join('\n')}\n`;

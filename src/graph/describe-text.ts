@@ -1,5 +1,5 @@
 import type { GlobalTableNode, Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
-import { changelogTopic, repartitionTopic } from './naming.js';
+import { changelogTopic, internalInput, internalInputTopic, repartitionTopic } from './naming.js';
 
 /** A placeholder for the application id, which is chosen when the topology is run. */
 const APPLICATION = '<application>';
@@ -36,6 +36,12 @@ function describeNode(graph: Graph, subTopology: SubTopology, node: GraphNode): 
       return describeRepartition(graph, subTopology, node);
     case 'globalTable':
       return describeGlobalTable(node);
+    case 'internalInput':
+      return [
+        node.id,
+        `  notes and reads topic ${internalInputTopic(APPLICATION, internalInput(node))}`,
+        ...followersOf(graph, node),
+      ];
     default:
       return [
         node.keyed ? `${node.id} (by key)` : node.id,

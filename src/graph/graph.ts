@@ -44,6 +44,21 @@ export interface RepartitionNode {
   readonly value: string;
 }
 
+/**
+ * A topic in which a task notes what does not come from its sources: a timer that fired, the outcome of a
+ * call. The task reads it as one more of its sources, and a replay does, too.
+ */
+export interface InternalInputNode {
+  readonly kind: 'internalInput';
+  readonly id: string;
+  readonly name: string;
+  /** What its records are: the topic is `<application>-<name>-<holds>`. */
+  readonly holds: InternalInputKind;
+}
+
+/** What the records of an internal input are. */
+export type InternalInputKind = 'timers' | 'outcomes' | 'letters';
+
 export interface SinkNode {
   readonly kind: 'sink';
   readonly id: string;
@@ -53,7 +68,7 @@ export interface SinkNode {
   readonly value: string;
 }
 
-export type GraphNode = SourceNode | GlobalTableNode | ProcessorNode | RepartitionNode | SinkNode;
+export type GraphNode = SourceNode | GlobalTableNode | ProcessorNode | RepartitionNode | InternalInputNode | SinkNode;
 
 export interface GraphEdge {
   readonly from: string;
@@ -84,6 +99,8 @@ export interface SubTopology {
   readonly topics: readonly string[];
   /** Repartitions that it reads. */
   readonly repartitions: readonly string[];
+  /** Its internal inputs, as the ends of their topics' names: `reminders-timers`. Left out: none. */
+  readonly internalInputs?: readonly string[];
   readonly stores: readonly string[];
 }
 

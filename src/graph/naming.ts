@@ -10,6 +10,25 @@ export const changelogTopic = (prefix: string, store: string): string => `${pref
 /** `<prefix>-<name>-repartition`, as in Kafka Streams. */
 export const repartitionTopic = (prefix: string, name: string): string => `${prefix}-${name}-repartition`;
 
+/** The end of the name of an internal input's topic: `reminders-timers`. */
+export const internalInput = ({ name, holds }: { readonly name: string; readonly holds: string }): string =>
+  `${name}-${holds}`;
+
+/** `<prefix>-<name>-<holds>`, from the {@link internalInput} of a sub-topology. */
+export const internalInputTopic = (prefix: string, input: string): string => `${prefix}-${input}`;
+
+/**
+ * The topics of a sub-topology in which timers note that they fired. Timers never end: whoever waits until
+ * nothing is left to do does not wait for them.
+ */
+export const timerTopics = (
+  { internalInputs = [] }: { readonly internalInputs?: readonly string[] },
+  prefix: string,
+): ReadonlySet<string> =>
+  new Set(
+    internalInputs.filter((input) => input.endsWith('-timers')).map((input) => internalInputTopic(prefix, input)),
+  );
+
 /** `<application>-dead-letter`, unless the configuration names another. */
 export const deadLetterTopic = (applicationId: string): string => `${applicationId}-dead-letter`;
 

@@ -148,6 +148,15 @@ export class DueQueue<K, V> {
     if (found?.bytes.equals(bytes)) this.#head.splice(at, 1);
   }
 
+  /** Shows the values due at `until` or before that are in memory, in order, and leaves them. */
+  look(until: number, show: (key: K, due: number) => void): void {
+    for (let at = this.#at; at < this.#head.length; at++) {
+      const { row } = this.#head[at] as Waiting<K, V>;
+      if (row.due > until) return;
+      show(row.key, row.due);
+    }
+  }
+
   /**
    * Takes the values due at `until` or before, at most `limit`, and passes each to `show`, in order. Returns
    * a promise only if more had to be read from the store; wait for it before any other call.

@@ -6,13 +6,13 @@
  * records that arrive at an input, and runs the processors stage by stage.
  */
 
-import type { Graph } from '../../graph/graph.js';
-import type { Headers } from '../../model/headers.js';
-import type { SourcePosition } from '../../model/record.js';
+import type { Graph, InternalInputKind } from '../../graph/graph.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import type { Windows } from '../windows/windows.js';
+import type { ProcessorContext } from './context.js';
 import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
 
+export type * from './context.js';
 export type * from './push.js';
 
 /**
@@ -145,6 +145,11 @@ export interface ProcessorSpec {
    * carry the path along.
    */
   readonly asksOrigin?: boolean;
+  /**
+   * Its internal inputs. Their records arrive at the ports after those of its inputs, as {@link AnyRecord}s
+   * with bytes as key and value.
+   */
+  readonly internalInputs?: readonly InternalInputSpec[];
   /** The key serde of the emitted records. Default: the first input's. */
   readonly emitsKey?: AnySerde;
   /** The value serde of the emitted records, for a repartition after it. Default: that of the key change. */
@@ -186,79 +191,12 @@ export interface Processor {
   start?(): void | Promise<void>;
 }
 
-export type TimerClock = 'stream' | 'wall';
-
-/** A call to an external service, to be made once the batch is processed. */
-export interface PendingEffect {
-  /** The same each time the same record is processed. */
-  readonly id: string;
-  readonly record: AnyRecord;
-  run(idempotencyKey: string): void | Promise<void>;
-}
-
-/** A record that arrived before the current one, and was kept. */
-export interface OriginalRecord {
-  readonly position: SourcePosition;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-}
-
 /**
- * The engine's services for a processor. The record fields belong to the current record (inside a timer, to
- * the last record).
+ * A topic in which an operator notes what does not come from its input, and reads it back: see
+ * {@link ProcessorContext.note}.
  */
-export interface ProcessorContext {
-  readonly taskId: string;
-  readonly partition: number;
-  store<K, V>(name: string): OperatorStore<K, V>;
-  emit(record: AnyRecord): void;
-  /** Source position of the current record. */
-  readonly position: SourcePosition;
-  /**
-   * The same, but undefined inside a wall-clock timer and for everything that follows from one: no record
-   * caused it.
-   */
-  readonly source: SourcePosition | undefined;
-  /**
-   * The path of the current record: a text that is the same each time the record is processed, and different
-   * for every other record of this processor. Inside a timer, it identifies the timer's run.
-   */
-  readonly origin: string;
-  /**
-   * A text for one random draw: the same each time the current record (or timer) is processed, and different
-   * for each call, in every processor and application.
-   */
-  draw(): string;
-  /**
-   * Position in the sequence of everything that this task has handled since it was opened. It is equal for
-   * all records that one source record caused.
-   */
-  readonly sequence: number;
-  readonly timestamp: number;
-  readonly headers: Headers;
-  /** The highest timestamp of this task's records, up to the current one. */
-  readonly streamTime: number;
-  /** Whether the policy may continue without a record on which `process` throws. */
-  readonly mayGiveUp: boolean;
-  /** Milliseconds of the wall clock. Not replayable: only for wall-clock timers. */
-  readonly wallTime: number;
-  /**
-   * Runs at multiples of `everyMs`, counted from zero. If time passes several multiples at once, it runs only
-   * once. Returns a function that cancels the timer.
-   */
-  schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
-  /**
-   * Sends a record that this processor rejects to the dead letter topic. This is the current source record,
-   * unless `original` gives the position and bytes of an earlier one.
-   */
-  deadLetter(record: AnyRecord, error: Error, original?: OriginalRecord): void;
-  /**
-   * Requests a call to an external service. Calls run in the order of the records, before their cause is
-   * committed. In a replay the call may not be made.
-   */
-  effect(effect: PendingEffect): void;
-  /** Counts a record that a rule drops, so that no record is lost without a trace. */
-  drop(reason: string): void;
-  /** Adds to a counter of this processor, shown in the metrics. */
-  count(name: string, by?: number): void;
+export interface InternalInputSpec {
+  /** With {@link holds}, the end of the topic's name: `<application>-<name>-<holds>`. */
+  readonly name: string;
+  readonly holds: InternalInputKind;
 }

@@ -1,6 +1,6 @@
 import { isName, NAME_RULE } from '../../model/names.js';
 import { show } from '../../model/text/show.js';
-import type { AnySerde } from '../contract/processor.js';
+import type { AnySerde, DeclaredSource } from '../contract/processor.js';
 import type { Complaints } from '../pipelines/ambient.js';
 
 /** Notes a name that is not legal. */
@@ -30,4 +30,19 @@ export function checkSerdes(
       `Say how the ${side} is written, for example { ${side}: serdes.${side === 'key' ? 'string' : 'json()'} }.`,
     );
   }
+}
+
+/** Notes a topic that is declared twice, in different ways. */
+export function checkSameSource(complaints: Complaints, known: DeclaredSource, spec: Omit<DeclaredSource, 'id' | 'outlet'>): void {
+  const same =
+    known.key.name === spec.key?.name &&
+    known.value.name === spec.value?.name &&
+    known.timestamp === spec.timestamp &&
+    known.maxTimeJumpMs === spec.maxTimeJumpMs;
+  if (same) return;
+  complaints.problem(
+    known.id,
+    'the topic is declared twice with different serdes, timestamps or time jumps',
+    'Declare it once and pipe the result twice.',
+  );
 }

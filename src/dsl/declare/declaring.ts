@@ -22,7 +22,8 @@ import { TracedInput } from '../pipelines/input.js';
 import { type Inspection, inspected } from '../pipelines/inspection.js';
 import { Origin } from '../pipelines/origin.js';
 import { PipelineEnds } from '../pipelines/pipeline-ends.js';
-import { checkSerdes, noteName } from './checks.js';
+import { checkSameSource, checkSerdes, noteName } from './checks.js';
+import { internalInputNodes } from './internal-inputs.js';
 
 /**
  * Collects the declarations of one run of a topology function: the live nodes, the graph as data, and all
@@ -75,17 +76,7 @@ export class Declaring implements Declaration {
     checkSerdes(this, id, spec);
     const known = this.sources.find((source) => source.topic === spec.topic);
     if (known) {
-      const same =
-        known.key.name === spec.key?.name &&
-        known.value.name === spec.value?.name &&
-        known.timestamp === spec.timestamp &&
-        known.maxTimeJumpMs === spec.maxTimeJumpMs;
-      if (!same)
-        this.problem(
-          id,
-          'the topic is declared twice with different serdes, timestamps or time jumps',
-          'Declare it once and pipe the result twice.',
-        );
+      checkSameSource(this, known, spec);
       return known.outlet as Origin<AnyRecord>;
     }
     const origin = new Origin<AnyRecord>(id, this.#scope, { key: spec.key });
@@ -154,6 +145,10 @@ export class Declaring implements Declaration {
       ...(spec.globals && { globals: spec.globals }),
       keyed: spec.keyed,
     });
+    for (const [i, node] of internalInputNodes(this, spec).entries()) {
+      this.nodes.push(node);
+      this.edges.push({ from: node.id, to: id, port: inputs.length + i, through: [] });
+    }
     return origin;
   }
 

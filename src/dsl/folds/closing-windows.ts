@@ -70,6 +70,11 @@ export class ClosingWindows<K, A> {
     return this.#queue.start();
   }
 
+  /** The end of the first open window, or a moment before it; positive infinity if none is open. */
+  get next(): number {
+    return this.#queue.next;
+  }
+
   /** Notes that a window became empty, or is no longer empty. */
   changed(window: WindowKey<K>, isThere: boolean, wasThere: boolean, timestamp: number): void {
     // The queue may still have the row of a window that grew and was then emptied.

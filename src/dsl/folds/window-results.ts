@@ -3,11 +3,12 @@ import type { Headers } from '../../model/headers.js';
 import { RowChange } from '../../model/record.js';
 import type { WindowKey } from '../../model/window.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
+import type { IdleClock } from '../clock/idle-clock.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
+import { nextClosingOf } from '../declare/closings.js';
 import type { Windows } from '../windows/windows.js';
 import { ClosingWindows, type WindowRows } from './closing-windows.js';
-import { IdleClock } from './idle-clock.js';
 import type { WindowedFolding } from './windowing.js';
 
 /** The store of a fold, which keeps its stream time. */
@@ -17,6 +18,8 @@ type Clocked = Pick<OperatorStore<unknown, unknown>, 'streamTime' | 'advanceTime
 export interface FoldSetup<K, V, A> {
   readonly context: ProcessorContext;
   readonly folding: WindowedFolding<K, V, A>;
+  /** Moves stream time while no record comes, if the user wants that. */
+  readonly idle: IdleClock | undefined;
 }
 
 /** The part of a fold that depends on the kind of windows: its rows and its logic. */
@@ -43,13 +46,14 @@ export class WindowResults<K, V, A> {
   readonly #closing: ClosingWindows<K, A> | undefined;
   readonly #idle: IdleClock | undefined;
 
-  constructor({ context, folding }: FoldSetup<K, V, A>, store: Clocked, rows: WindowRows<K, A>) {
+  constructor({ context, folding, idle }: FoldSetup<K, V, A>, store: Clocked, rows: WindowRows<K, A>) {
     this.#context = context;
     this.#folding = folding;
     this.#store = store;
     this.#windows = folding.window;
     if (folding.emit === 'onClose') this.#closing = new ClosingWindows(context, folding, rows);
-    if (folding.closeAfter) this.#idle = new IdleClock(context, folding.closeAfter.idle, folding.store);
+    this.#idle = idle;
+    idle?.drives({ next: this.#nextClosing(), advance: (streamTime) => this.#advance(streamTime) });
   }
 
   /** The last end of a window that is closed now. */
@@ -60,10 +64,16 @@ export class WindowResults<K, V, A> {
   /** Called once, when the stores are restored. */
   async start(): Promise<void> {
     await this.#closing?.start();
-    this.#idle?.start(
-      () => this.#store.streamTime,
-      (streamTime) => this.#advance(streamTime),
-    );
+    this.#idle?.seen(this.#store.streamTime);
+  }
+
+  /** When the next window closes: one that is open, if these are known, or any. */
+  #nextClosing(): (streamTime: number) => number {
+    const next = nextClosingOf(this.#windows);
+    const open = this.#closing;
+    if (open) return () => open.next + this.#windows.closesAfterMs;
+    // After the last record's windows have left the store, nothing is left to close.
+    return (time) => (time < this.#store.streamTime + this.#windows.retentionMs ? next(time) : Number.POSITIVE_INFINITY);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
+import { timersOf } from '../clock/noted.js';
 import type { Folding } from '../common/folding.js';
 import type { AnyRecord } from '../contract/push.js';
 import { nextClosingOf } from '../declare/closings.js';
@@ -9,6 +10,7 @@ import type { Windows } from '../windows/windows.js';
 import { byPort } from './by-port.js';
 import { closingStore } from './closing-windows.js';
 import { countFold } from './count-fold.js';
+import { withIdleClock } from './idle-fold.js';
 import { sessionFold } from './session-fold.js';
 import { slidingFold } from './sliding-fold.js';
 import { timeFold } from './time-fold.js';
@@ -71,7 +73,11 @@ export function windowedFold(
       emitsKey: windowed(folding.key),
       window,
       nextClosing: nextClosingOf(window),
-      create: (context) => byPort(folding, (own) => create({ context, folding: own })),
+      ...(options.closeAfter && { internalInputs: [timersOf(store)] }),
+      create: (context) =>
+        withIdleClock(context, { name: store, closeAfter: options.closeAfter, port: sources.length }, (idle) =>
+          byPort(folding, (own) => create({ context, folding: own, idle })),
+        ),
     },
     sources,
     // The id of the node stands for the store, and no store name has a space. No store holds the full windows

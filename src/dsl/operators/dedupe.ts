@@ -89,9 +89,6 @@ class First {
   ) {}
 }
 
-/** For a record that a wall-clock timer caused: it has no position to compare. */
-const NO_RECORD = new First('', -1);
-
 /** Offset (8 bytes, big-endian double), topic (UTF-8). */
 const firstSerde: Serde<First> = {
   name: 'dedupe-1',
@@ -142,13 +139,13 @@ class Dedupe<K, V> implements Processor {
   }
 
   process(record: AnyRecord, _port: number, prepared: unknown): void {
-    const { source } = this.#context;
+    const { position } = this.#context;
     const key = prepared as string;
     this.#store.advanceTime(record.timestamp);
     const first = this.#store.get(key);
     if (first !== null && !this.#isItself(first, key)) return this.#context.drop('duplicate');
-    this.#store.put(key, source ? new First(source.topic, source.offset) : NO_RECORD, record.timestamp);
-    if (source) this.#bring(key);
+    this.#store.put(key, new First(position.topic, position.offset), record.timestamp);
+    this.#bring(key);
     this.#context.emit(record);
   }
 
@@ -158,8 +155,8 @@ class Dedupe<K, V> implements Processor {
    * that flatMapValues makes share the position, and the second one is a duplicate.)
    */
   #isItself(first: First, key: string): boolean {
-    const { source, sequence } = this.#context;
-    if (first.offset !== source?.offset || first.topic !== source.topic) return false;
+    const { position, sequence } = this.#context;
+    if (first.offset !== position.offset || first.topic !== position.topic) return false;
     if (sequence !== this.#sequence) return true;
     return this.#brought !== key && this.#alsoBrought?.has(key) !== true;
   }

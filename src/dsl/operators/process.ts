@@ -1,31 +1,15 @@
 import type { Observable, OperatorFunction } from 'rxjs';
-import { durationMs } from '../../model/duration.js';
-import { messageOf, StreamsError } from '../../model/errors.js';
-import { Headers as RecordHeaders } from '../../model/headers.js';
-import { PlainRecord, type StreamRecord } from '../../model/record.js';
-import { show } from '../../model/text/show.js';
-import { checkEncodes } from '../../serdes/check.js';
+import type { StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { OperatorStore, StoreSpec } from '../../state/contract.js';
-import { drawnNumber, drawnUuid } from '../common/drawn.js';
-import { checkForwarded } from '../common/forwarded.js';
-import { sameKey } from '../common/ids.js';
-import type { AnySerde, Lookups, OriginalRecord, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf } from '../contract/types.js';
 import { currentDeclaring, withMark } from '../declare/attach.js';
 import { checkSerdes } from '../declare/checks.js';
 import type { Rekey } from '../pipelines/ambient.js';
-import type {
-  Emitted,
-  ProcessContext,
-  ProcessFunction,
-  ProcessOptions,
-  ProcessorOptions,
-  StoreDefinitions,
-  StoresOf,
-} from './process-context.js';
-import { type StoreDefinition, storeSpecs, versioned } from './process-stores.js';
+import { DeclaredClock } from '../process/process-clock.js';
+import type { ProcessFunction, ProcessOptions, ProcessorOptions, StoreDefinitions } from '../process/process-context.js';
+import { type StoreDefinition, storeSpecs } from '../process/process-stores.js';
+import { type AnyOptions, UserProcessor } from '../process/user-processor.js';
 
 /**
  * The operator for everything else: a function per record, with stores and timers.
@@ -68,9 +52,10 @@ export function process<
   S extends StoreDefinitions = Record<never, never>,
   V = R['value'],
   K = KeyOf<R>,
+  P = unknown,
 >(
-  options: ProcessorOptions<R, K, V, S>,
-  fn: ProcessFunction<R, StreamRecord<K, V>, S>,
+  options: ProcessorOptions<R, K, V, S, P>,
+  fn: ProcessFunction<R, StreamRecord<K, V>, S, P>,
 ): OperatorFunction<R, StreamRecord<K, V>>;
 /**
  * @deprecated Pass the function as the second argument: `process({ name, stores, emits }, (record, context)
@@ -100,21 +85,24 @@ export function process(
     const isGlobal = (name: string): boolean => current.globalTables.some(({ store }) => store === name);
     const globals = options.uses?.filter(isGlobal) ?? [];
     const reads = options.uses?.filter((name) => !isGlobal(name)) ?? [];
-    const keyed = options.scope !== 'partition' && (stores.length > 0 || reads.length > 0);
+    const keyed =
+      options.scope !== 'partition' && (stores.length > 0 || reads.length > 0 || options.timer !== undefined);
     const inherited = current.inspect(source).key;
     const ownKey = stores.filter(({ kind, key }) => kind !== 'versions' && key.name === inherited.name);
+    const clock = new DeclaredClock(current, options, inherited);
     const origin = current.processor(
       {
         operator: 'process',
         name: options.name,
-        stores,
+        stores: [...stores, ...clock.stores],
         reads,
+        ...(clock.internalInputs.length > 0 && { internalInputs: clock.internalInputs }),
         ...(globals.length > 0 && { globals }),
         keyed,
         asksOrigin: true,
         ...(options.rekey && { emitsKey: options.rekey.key }),
         ...(emits && { emitsValue: emits }),
-        create: (context) => new UserProcessor(context, options, ownKey, inherited),
+        create: (context) => new UserProcessor(context, options, { ownKey, keySerde: inherited, clock }),
       },
       [source],
     ) as unknown as Observable<AnyRecord>;
@@ -122,136 +110,4 @@ export function process(
     if (!options.rekey) return origin;
     return withMark<AnyRecord, AnyRecord>({ label: 'rekey', rekey: options.rekey as Rekey }, (inner) => inner)(origin);
   };
-}
-
-/** Both signatures at once. */
-// biome-ignore lint/suspicious/noExplicitAny: the context of a function, whatever its stores are
-type AnyOptions = ProcessOptions<AnyRecord, AnyRecord, any> & { readonly emits?: AnySerde };
-
-class UserProcessor implements Processor {
-  readonly #options: AnyOptions;
-  readonly #context: ProcessorContext;
-  /** Own stores that may write keys as the input does. Schema serdes confirm it only once they are open. */
-  readonly #ownKey: readonly StoreSpec[];
-  #own: readonly OperatorStore<unknown, unknown>[] | undefined;
-  readonly #user: ProcessContext<StoreDefinitions, AnyRecord>;
-  /** Left out if what is emitted is not checked here. */
-  readonly #emits: AnySerde | undefined;
-  /** The current record; undefined inside a timer. */
-  #record: AnyRecord | undefined;
-  readonly #keySerde: AnySerde;
-
-  constructor(context: ProcessorContext, options: AnyOptions, ownKey: readonly StoreSpec[], keySerde: AnySerde) {
-    this.#keySerde = keySerde;
-    this.#context = context;
-    this.#options = options;
-    this.#ownKey = ownKey;
-    // The schema of a bound serde belongs to a topic: the writer of the topic checks the value.
-    this.#emits = options.emits?.binding ? undefined : options.emits;
-    const byName = Object.fromEntries(
-      Object.keys(options.stores ?? {}).map((name) => [name, context.store(name)]),
-    ) as unknown as StoresOf<StoreDefinitions>;
-    this.#user = this.#userContext(context, byName);
-  }
-
-  start(): void | Promise<void> {
-    return this.#options.start?.(this.#user);
-  }
-
-  prepare(record: AnyRecord, _port: number, lookups: Lookups): void {
-    if (this.#options.reads) {
-      for (const [store, key, asOf] of this.#options.reads(record)) lookups.add(this.#context.store(store), key, asOf);
-    } else if (record.key !== null) {
-      this.#own ??= this.#ownKey
-        .filter(({ key }) => key.format?.text === this.#keySerde.format?.text)
-        .map(({ name }) => this.#context.store(name));
-      for (const store of this.#own) lookups.add(store, record.key, record.timestamp);
-    }
-  }
-
-  process(record: AnyRecord): void | Promise<void> {
-    this.#record = record;
-    return this.#options.process(record, this.#user);
-  }
-
-  #userContext(
-    context: ProcessorContext,
-    stores: StoresOf<StoreDefinitions>,
-  ): ProcessContext<StoreDefinitions, AnyRecord> {
-    const emit = (record: Emitted<AnyRecord>): void => this.#emit(record);
-    return {
-      taskId: context.taskId,
-      partition: context.partition,
-      stores,
-      store: (name) => context.store(name),
-      versionedStore: (name) => versioned(context.store(name)),
-      emit,
-      forward: emit,
-      get position() {
-        return context.position;
-      },
-      get timestamp() {
-        return context.timestamp;
-      },
-      get headers() {
-        return context.headers;
-      },
-      get streamTime() {
-        return context.streamTime;
-      },
-      now: () => context.streamTime,
-      random: () => drawnNumber(context.draw()),
-      uuid: () => drawnUuid(context.draw()),
-      schedule: (every, clock, run) =>
-        context.schedule(durationMs(every, `schedule of process ${this.#options.name}`), clock, (now) => {
-          this.#record = undefined;
-          return run(now);
-        }),
-      deadLetter: (record, reason) =>
-        context.deadLetter(record, new Error(reason), this.#record ? undefined : this.#written(record)),
-    };
-  }
-
-  /** The bytes of a record without a current source record: a stored record that a timer gives up. */
-  #written({ key, value }: AnyRecord): OriginalRecord {
-    // A serde that may be bound to a read-only topic cannot encode.
-    const keySerde = this.#keySerde.binding ? serdes.json() : this.#keySerde;
-    return {
-      position: this.#context.position,
-      key: key === null ? null : keySerde.encode(key),
-      value: value === null ? null : serdes.json().encode(value),
-    };
-  }
-
-  #emit(record: Emitted<AnyRecord>): void {
-    const { timestamp = this.#context.timestamp, headers = this.#context.headers ?? RecordHeaders.none } = record;
-    const at = this.#record;
-    if (!this.#options.rekey && at && !sameKey(this.#keySerde, record.key, at.key)) {
-      throw new StreamsError('KEY_CHANGED', {
-        what: 'a record was emitted under another key',
-        at: `process ${this.#options.name}`,
-        saw: `key ${show(record.key)}`,
-        expected: `key ${show(at.key)}`,
-        action: 'Set rekey: { name, key }, so that equal keys meet in one partition again.',
-      });
-    }
-    checkForwarded(this.#options.name, timestamp, headers);
-    if (this.#emits && record.value !== null) this.#checkValue(this.#emits, record.value);
-    this.#context.emit(
-      record instanceof PlainRecord ? record : new PlainRecord(record.key, record.value, timestamp, headers),
-    );
-  }
-
-  #checkValue(serde: AnySerde, value: unknown): void {
-    try {
-      checkEncodes(serde, value);
-    } catch (error) {
-      throw new StreamsError('SERIALIZE_FAILED', {
-        what: `cannot encode an emitted value with serde ${serde.name}: ${messageOf(error)}`,
-        at: `process ${this.#options.name}`,
-        action: 'Correct the value or the serde in emits; or set onError.process to skip or deadLetter.',
-        cause: error,
-      });
-    }
-  }
 }

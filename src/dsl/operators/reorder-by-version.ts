@@ -1,69 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Duration, durationMs } from '../../model/duration.js';
+import { durationMs } from '../../model/duration.js';
 import type { StreamRecord } from '../../model/record.js';
-import { show } from '../../model/text/show.js';
-import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
-import type { OperatorStore } from '../../state/contract.js';
-import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
-import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
-import type { AnyRecord } from '../contract/push.js';
+import { timersOf } from '../clock/noted.js';
+import { idSerde } from '../common/ids.js';
 import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
-import {
-  type EntityQueue,
-  type EntityVersion,
-  entityQueueItems,
-  entityQueueSerde,
-  following,
-  Held,
-  type HeldSerdes,
-  indexOfVersion,
-} from '../reorder/entity-queue.js';
-import { KeptGaps } from '../reorder/kept-gaps.js';
-import { reorderBufferFull, versionGap, versionInvalid } from '../reorder/version-errors.js';
-
-export interface ReorderByVersionOptions<K, V> {
-  /** The store that holds the next version of each entity, and the records that came too early. */
-  readonly store: string;
-  /** The record's version: an integer or a bigint, one kind for all records. */
-  readonly version: (record: StreamRecord<K, V>) => number | bigint;
-  /**
-   * The entity that a version belongs to. Default: the record's key, compared by its bytes. Records of one
-   * entity must have the same key. 5 and "5" are two entities.
-   */
-  readonly entity?: (record: StreamRecord<K, V>) => Id;
-  /** The first version of an entity. Default: the version that comes first. */
-  readonly first?: number | bigint;
-  /** What to do about a version that does not come. Default: wait for ever. */
-  readonly gap?: {
-    /** How long to wait, counted from the arrival of the first later version. */
-    readonly wait: Duration;
-    /**
-     * `skip`: go on with the lowest waiting version. `fail`: VERSION_GAP. `deadLetter`: send the waiting
-     * records to the dead letter topic and keep waiting for the missing version. Then nothing ever passes out
-     * of order, and the dead letters can be fed in again after it.
-     */
-    readonly then: 'skip' | 'fail' | 'deadLetter';
-    /**
-     * `stream` (default): the highest timestamp that has reached this operator. `wall`: the wall clock, which
-     * also moves when no record comes, and is not replayable.
-     */
-    readonly clock?: 'stream' | 'wall';
-  };
-  /** What happens to a version that has already passed or is already waiting. Default: `drop`. */
-  readonly stale?: 'drop' | 'deadLetter' | 'pass';
-  /**
-   * How many records may wait for one entity. One more fails with REORDER_BUFFER_FULL, to which the
-   * `onError.process` policy applies. Default: 10,000.
-   */
-  readonly maxBuffered?: number;
-  /** How the keys of waiting records are written. Default: the input's key serde. */
-  readonly key?: Serde<K>;
-  /** How the values of waiting records are written. Default: JSON. */
-  readonly value?: Serde<V>;
-}
+import { entityQueueItems, entityQueueSerde, type HeldSerdes } from '../reorder/entity-queue.js';
+import { Reorder } from '../reorder/reorder.js';
+import type { ReorderByVersionOptions } from '../reorder/reorder-options.js';
 
 /**
  * Passes the records of each entity in the order of their versions: after version n exactly n + 1. A record
@@ -129,6 +75,7 @@ export function reorderByVersion<K, V, R extends NeedsStream = FactOf<K, V>>(
           { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
+        ...(options.gap?.clock === 'wall' && { internalInputs: [timersOf(store)] }),
         // The operator no longer waits for a version that comes later than this.
         ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
         create: (context) =>
@@ -137,160 +84,4 @@ export function reorderByVersion<K, V, R extends NeedsStream = FactOf<K, V>>(
       [source],
     ) as unknown as Stream<KeyOf<R>, ValueOf<R>>;
   };
-}
-
-/** A key of the input, or the text of an id. */
-type Entity = unknown;
-
-class Reorder<K, V> implements Processor {
-  readonly #context: ProcessorContext;
-  readonly #options: ReorderByVersionOptions<K, V>;
-  readonly #queues: OperatorStore<Entity, EntityQueue>;
-  readonly #gaps: KeptGaps<Entity>;
-  readonly #waitMs: number;
-  readonly #maxBuffered: number;
-  readonly #serdes: HeldSerdes;
-  readonly #wall: boolean;
-
-  constructor(
-    context: ProcessorContext,
-    options: ReorderByVersionOptions<K, V> & { readonly maxBuffered: number },
-    waitMs: number,
-    serdes: HeldSerdes,
-    entity: AnySerde,
-  ) {
-    this.#context = context;
-    this.#options = options;
-    this.#waitMs = waitMs;
-    this.#maxBuffered = options.maxBuffered;
-    this.#serdes = serdes;
-    this.#queues = context.store(options.store);
-    this.#gaps = new KeptGaps(context.store(`${options.store}-gaps`), waitMs, (key) => keyId(entity, key));
-    this.#wall = options.gap?.clock === 'wall';
-  }
-
-  async start(): Promise<void> {
-    await this.#gaps.load();
-    if (this.#wall) this.#context.schedule(Math.max(1, Math.min(this.#waitMs, 1_000)), 'wall', () => this.#expire());
-  }
-
-  prepare(record: AnyRecord, _port: number, lookups: Lookups): Entity | null {
-    const entity = this.#entityOf(record);
-    if (entity !== null) lookups.add(this.#queues, entity);
-    return entity;
-  }
-
-  process(record: AnyRecord, _port: number, prepared: unknown): void | Promise<void> {
-    const entity = prepared as Entity | null;
-    if (entity === null) return this.#context.drop('null-key');
-    this.#queues.advanceTime(record.timestamp);
-    this.#take(entity, record);
-    if (!this.#wall && this.#gaps.due(this.#now()) !== undefined) return this.#expire();
-  }
-
-  #take(entity: Entity, record: AnyRecord): void {
-    const version = this.#versionOf(record);
-    const queue = this.#queues.get(entity) ?? { next: this.#options.first ?? version, held: [] };
-    if (typeof version !== typeof queue.next)
-      throw versionInvalid(
-        this.#options.store,
-        version,
-        `a ${typeof queue.next}, as before for ${this.#of(entity).entity}`,
-      );
-
-    if (version === queue.next) {
-      this.#context.emit(record);
-      this.#release(entity, following(version), queue.held);
-      return;
-    }
-    const { at, taken } = indexOfVersion(queue.held, version);
-    if (version < queue.next || taken) return this.#stale(record, version, queue.next);
-    if (queue.held.length >= this.#maxBuffered)
-      throw reorderBufferFull(this.#of(entity), version, queue, this.#maxBuffered);
-    this.#queues.put(entity, {
-      next: queue.next,
-      held: queue.held.toSpliced(at, 0, Held.of(version, this.#serdes, { record, position: this.#context.position })),
-    });
-    this.#context.count('out-of-order');
-    if (queue.held.length === 0) this.#openGap(entity);
-  }
-
-  /** Emits the waiting records that follow without a gap, and keeps the rest. */
-  #release(entity: Entity, from: EntityVersion, held: readonly Held[]): void {
-    let next = from;
-    let released = 0;
-    for (const waiting of held) {
-      if (waiting.version !== next) break;
-      this.#context.emit(waiting.record);
-      next = following(next);
-      released++;
-    }
-    this.#queues.put(entity, { next, held: released === 0 ? held : held.slice(released) });
-    if (held.length === 0) return;
-    if (released === held.length) this.#gaps.close(entity);
-    else this.#openGap(entity);
-  }
-
-  /** Ends the wait of every entity that is due. */
-  async #expire(): Promise<void> {
-    const { gap } = this.#options;
-    // Without `gap` nothing is ever due.
-    if (gap === undefined) return;
-    for (let entity = this.#gaps.due(this.#now()); entity !== undefined; entity = this.#gaps.due(this.#now())) {
-      const queue = await this.#queues.load(entity);
-      const lowest = queue?.held[0];
-      if (!queue || lowest === undefined) {
-        this.#gaps.close(entity);
-        continue;
-      }
-      if (gap.then === 'skip') {
-        this.#context.count('skipped-versions', Number(lowest.version) - Number(queue.next));
-        this.#release(entity, lowest.version, queue.held);
-        continue;
-      }
-      const error = versionGap(this.#of(entity), queue, gap.wait);
-      // Under `fail` the records stay. If the policy continues, they wait for another period.
-      this.#openGap(entity);
-      if (gap.then === 'fail') throw error;
-      for (const { record, position } of queue.held) {
-        const key = record.key === null ? null : this.#serdes.key.encode(record.key);
-        const value = record.value === null ? null : this.#serdes.value.encode(record.value);
-        this.#context.deadLetter(record, error, { position, key, value });
-      }
-      this.#queues.put(entity, { next: queue.next, held: [] });
-      this.#gaps.close(entity);
-    }
-  }
-
-  #stale(record: AnyRecord, version: EntityVersion, next: EntityVersion): void {
-    if (this.#options.stale === 'pass') return this.#context.emit(record);
-    if (this.#options.stale !== 'deadLetter') return this.#context.drop('stale');
-    this.#context.deadLetter(record, new Error(`version ${version} has already been seen: ${next} is next`));
-  }
-
-  #openGap(entity: Entity): void {
-    this.#gaps.open(entity, this.#now());
-  }
-
-  #now(): number {
-    return this.#wall ? this.#context.wallTime : this.#queues.streamTime;
-  }
-
-  #entityOf(record: AnyRecord): Entity | null {
-    const { entity, store } = this.#options;
-    if (entity) return idText(checkedId(entity(record), 'the entity of a record', `reorderByVersion ${store}`));
-    return record.key;
-  }
-
-  #versionOf(record: AnyRecord): EntityVersion {
-    const version = this.#options.version(record);
-    if (typeof version === 'bigint' || Number.isSafeInteger(version)) return version;
-    throw versionInvalid(this.#options.store, version, 'an integer or a bigint');
-  }
-
-  /** The entity for messages. */
-  #of(entity: Entity): { readonly store: string; readonly entity: string } {
-    const { store, entity: ofUser } = this.#options;
-    return { store, entity: ofUser ? shownId(entity as string) : show(entity) };
-  }
 }

@@ -19,7 +19,7 @@ const FIRST_PHASE = 'the operators before the first one with state';
 const LAST_PHASE = 'encoding what is sent';
 const CALLS = 'the calls of effect';
 
-export interface BatchRunnerOptions extends Omit<RecordContextOptions, 'partition' | 'repartitionOf'>, SendingOptions {
+export interface BatchRunnerOptions extends Omit<RecordContextOptions, 'partition' | 'internalOf'>, SendingOptions {
   readonly observer?: RunObserver | undefined;
 }
 
@@ -54,7 +54,7 @@ export class BatchRunner implements StageHost {
     this.recordContext = new RecordContext({
       ...options,
       partition,
-      repartitionOf: (topic) => this.entries.get(topic)?.repartition,
+      internalOf: (topic) => this.entries.get(topic)?.internal,
     });
     this.sending = new Sending(this.recordContext, options);
     this.#pusher = new Pusher({
@@ -145,7 +145,8 @@ export class BatchRunner implements StageHost {
         await this.#refuse(entry, record, jump, i);
         continue;
       }
-      if (decoded.timestamp > recordContext.streamTime) recordContext.streamTime = decoded.timestamp;
+      if (decoded.timestamp > recordContext.streamTime && !entry.isNoted)
+        recordContext.streamTime = decoded.timestamp;
       streamTimes[i] = recordContext.streamTime;
       this.#pusher.push(entry.outlet, decoded);
       if (this.#pusher.failed) await this.#pusher.resolve();
@@ -155,13 +156,6 @@ export class BatchRunner implements StageHost {
       await stage.run(this, batch, phases);
     }
     phases?.enter(this.sending.effects.any ? CALLS : LAST_PHASE);
-    return this.sending.finish();
-  }
-
-  /** Runs wall-clock timers that are due, and returns the records that they send. */
-  async runWallTimers(now: number): Promise<ProducerRecord[]> {
-    const batch = this.recordContext.beginTimers(now);
-    for (const stage of this.#pipeline.stages) await stage.run(this, batch);
     return this.sending.finish();
   }
 
@@ -179,14 +173,14 @@ export class BatchRunner implements StageHost {
     if (this.#pusher.failed) return this.#pusher.resolve();
   }
 
-  async runTimer(_node: string, run: () => void | Promise<void>): Promise<void> {
+  async runTimer(run: () => void | Promise<void>): Promise<void> {
     await run();
     if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
   /**
    * Called when a timer has put a value that its store cannot write. The policy applies to the record that
-   * made the timer due. A wall-clock timer has no such record.
+   * made the timer due.
    */
   async refusedInTimer(node: string, error: StreamsError, again: () => void | Promise<void>): Promise<void> {
     const { index } = this.recordContext;

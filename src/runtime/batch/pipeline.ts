@@ -1,7 +1,7 @@
 import type { BrokerRecord } from '../../broker/port.js';
-import { type AnyRecord, DECLARE, type Processor, type Topology } from '../../dsl/contract/processor.js';
+import { type AnyRecord, DECLARE, type Processor, type Receiver, type Topology } from '../../dsl/contract/processor.js';
 import type { SubTopology } from '../../graph/graph.js';
-import { repartitionTopic } from '../../graph/naming.js';
+import { internalInput, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
 import { deserialize, deserializeRepartitioned } from '../poll/deserialize.js';
 import { SourceDates } from '../poll/source-dates.js';
 import { type JumpState, TimeJumps } from '../poll/time-jumps.js';
@@ -10,6 +10,7 @@ import { observedEntry, observedReceiver } from '../record/observer.js';
 import { ORIGIN_HEADER, originCarriers } from '../record/origin.js';
 import { RepartitionItem, SinkItem } from '../record/outbox.js';
 import type { BatchRunner } from './batch-runner.js';
+import { DirectOutlet, notedEntry } from './noted-entry.js';
 import { planStages } from './plan.js';
 import { type TaskFacts, TaskProcessorContext } from './processor-context.js';
 import { Stage, type StageNode } from './stage.js';
@@ -68,7 +69,7 @@ export function buildPipeline(options: {
       node,
       outlet,
       jumps: undefined,
-      repartition: name,
+      internal: name,
       dates: undefined,
       deserialize: (record) =>
         deserializeRepartitioned(
@@ -89,8 +90,6 @@ export function buildPipeline(options: {
     );
   }
 
-  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, recordContext, observer));
-
   const processors: Processor[] = [];
   for (const plan of planStages(topology.graph, subTopology)) {
     const stage = new Stage(`${[...plan].join(', ')} and what follows up to the next operator with state`);
@@ -100,11 +99,17 @@ export function buildPipeline(options: {
       const { id, spec, outlet, inputs } = declared;
       const processor = spec.create(new TaskProcessorContext({ node: id, spec, outlet, stage, runner, task }));
       const node: StageNode = { id, processor };
-      for (const input of inputs)
-        input.connect(observedReceiver(id, runner.toStage(stage, node, input.port), observer));
+      const receiver = (port: number): Receiver => observedReceiver(id, runner.toStage(stage, node, port), observer);
+      for (const input of inputs) input.connect(receiver(input.port));
+      for (const [i, input] of (spec.internalInputs ?? []).entries()) {
+        const outlet = new DirectOutlet(id, receiver(inputs.length + i), () => recordContext.index);
+        const topic = internalInputTopic(task.prefix, internalInput(input));
+        entries.set(topic, notedEntry(outlet, internalInput(input), () => recordContext.streamTime));
+      }
       processors.push(processor);
     }
   }
+  if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, recordContext, observer));
   runner.connect({ entries, stages });
   return processors;
 }

@@ -1,12 +1,14 @@
 import type {
+  Alarm,
   AnyRecord,
+  NotedRecord,
   OriginalRecord,
   Outlet,
   PendingEffect,
   ProcessorContext,
   ProcessorSpec,
-  TimerClock,
 } from '../../dsl/contract/processor.js';
+import { internalInput, internalInputTopic } from '../../graph/naming.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
 import type { Clock } from '../../model/ports.js';
@@ -18,6 +20,7 @@ import type { TaskState } from '../../state/store/task-state.js';
 import { typedStore } from '../../state/store/typed-store.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
+import type { Outside } from '../inputs/outside.js';
 import type { RunObserver } from '../record/observer.js';
 import { deadLetter } from '../send/dead-letter.js';
 import type { BatchRunner } from './batch-runner.js';
@@ -44,7 +47,12 @@ export interface TaskFacts {
   /** The global tables, by store. */
   readonly globals: ReadonlyMap<string, GlobalView<unknown, unknown>>;
   readonly observer?: RunObserver | undefined;
+  /** Undefined: internal inputs are taken as they are. */
+  readonly outside: Outside | undefined;
 }
+
+/** An alarm of a task that takes internal inputs as they are. */
+const NEVER: Alarm = { set: () => undefined, clear: () => undefined };
 
 /** The names of a task, and of the topics that it writes. */
 export const namesOf = ({
@@ -102,10 +110,6 @@ export class TaskProcessorContext implements ProcessorContext {
     return { topic, partition, offset };
   }
 
-  get source(): SourcePosition | undefined {
-    return this.#runner.recordContext.sourceRecord && this.position;
-  }
-
   get origin(): string {
     return this.#runner.recordContext.originOfItem;
   }
@@ -123,9 +127,7 @@ export class TaskProcessorContext implements ProcessorContext {
 
   get timestamp(): number {
     if (this.#runner.recordContext.record) return this.#runner.recordContext.record.timestamp;
-    const { time } = this.#runner.recordContext;
-    // A wall-clock timer may fire before the first record: there is no stream time yet.
-    return Number.isFinite(time) ? time : this.#task.clock.now();
+    return this.#runner.recordContext.time;
   }
 
   get headers(): Headers {
@@ -165,7 +167,21 @@ export class TaskProcessorContext implements ProcessorContext {
     this.#runner.emit(this.#outlet, record);
   }
 
-  schedule(everyMs: number, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void {
+  get notes(): boolean {
+    return this.#task.outside !== undefined;
+  }
+
+  note(input: number, record: NotedRecord): void {
+    const { outside, prefix } = this.#task;
+    const spec = this.#spec.internalInputs?.[input];
+    if (spec) outside?.note(internalInputTopic(prefix, internalInput(spec)), record);
+  }
+
+  alarm(ring: (now: number) => void): Alarm {
+    return this.#task.outside?.alarm(ring) ?? NEVER;
+  }
+
+  schedule(everyMs: number, run: (now: number) => void | Promise<void>): () => void {
     if (!(Number.isFinite(everyMs) && everyMs >= 1)) {
       throw new StreamsError('CONFIG_INVALID', {
         what: 'a timer has no usable interval',
@@ -175,9 +191,8 @@ export class TaskProcessorContext implements ProcessorContext {
         action: 'Give an interval such as "1s".',
       });
     }
-    const timer = this.#timers.timer(clock, everyMs);
-    const now = clock === 'wall' ? this.#task.clock.now() : this.#runner.recordContext.time;
-    const cancel = this.#stage.timers.schedule(everyMs, clock, now, async (time) => {
+    const timer = this.#timers.timer(everyMs);
+    const cancel = this.#stage.timers.schedule(everyMs, this.#runner.recordContext.time, async (time) => {
       this.#runner.recordContext.enterFiring(timer.turn(time));
       try {
         await run(time);

@@ -1,4 +1,4 @@
-import type { AnyRecord, Lookups, Processor, TimerClock } from '../../dsl/contract/processor.js';
+import type { AnyRecord, Lookups, Processor } from '../../dsl/contract/processor.js';
 import type { Prefetched } from '../../state/cache/prefetched.js';
 import type { OperatorStore } from '../../state/contract.js';
 import { type Batch, BY_RECORD, byPlace, type Place } from '../record/place.js';
@@ -34,7 +34,7 @@ export interface StageHost {
   /** Runs the processor on a record; the policy handles errors. */
   process(item: Item): void | Promise<void>;
   /** Runs a timer's function; an error ends the engine. */
-  runTimer(node: string, run: () => void | Promise<void>): Promise<void>;
+  runTimer(run: () => void | Promise<void>): Promise<void>;
 }
 
 /** Collects keys over all stores, then reads them together. */
@@ -102,8 +102,7 @@ export class Stage {
     const last = batch.streamTimes.length - 1;
     // Checked after each record: it may have scheduled a timer that is due within this batch.
     const end = batch.streamTimes[last] ?? Number.NEGATIVE_INFINITY;
-    const { wallTime = Number.NEGATIVE_INFINITY } = batch;
-    const timersDue = (): boolean => this.timers.nextDue('stream') <= end || this.timers.nextDue('wall') <= wallTime;
+    const timersDue = (): boolean => this.timers.nextDue <= end;
     if (queue.length === 0 && !timersDue()) return;
     this.#queue = [];
     if (!this.#sorted) queue.sort((a, b) => byPlace(a.place, b.place));
@@ -159,24 +158,18 @@ export class Stage {
     }
   }
 
-  /**
-   * Fires each due timer after the first record in this range of indices that made it due. Wall-clock timers
-   * run in a batch of their own.
-   */
+  /** Fires each due timer after the first record in this range of indices that made it due. */
   async #fireTimers(host: StageHost, batch: Batch, from: number, to: number): Promise<void> {
     for (let index = from; index <= to; index++) await this.#fireTimersAt(host, batch, index);
   }
 
   async #fireTimersAt(host: StageHost, batch: Batch, index: number, before?: number): Promise<void> {
-    const fire = async (clock: TimerClock, now: number): Promise<void> => {
-      if (this.timers.nextDue(clock) > now) return;
-      for (const { due, run } of this.timers.take(clock, now, before)) {
-        host.enterTimer(index, due);
-        await host.runTimer(clock, () => run(now));
-        await this.#finishInner(host);
-      }
-    };
-    await fire('stream', batch.streamTimes[index] as number);
-    if (batch.wallTime !== undefined) await fire('wall', batch.wallTime);
+    const now = batch.streamTimes[index] as number;
+    if (this.timers.nextDue > now) return;
+    for (const { due, run } of this.timers.take(now, before)) {
+      host.enterTimer(index, due);
+      await host.runTimer(() => run(now));
+      await this.#finishInner(host);
+    }
   }
 }

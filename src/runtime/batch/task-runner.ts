@@ -5,6 +5,7 @@ import type { Cause } from '../../state/rows/changelog-entry.js';
 import type { EngineConfig } from '../config/config.js';
 import type { EffectGate } from '../config/effect-gate.js';
 import { SerdeBindings, type SerdeConfig } from '../config/serde-bindings.js';
+import type { Outside } from '../inputs/outside.js';
 import type { JumpState } from '../poll/time-jumps.js';
 import { FailureHandler } from '../send/failures.js';
 import type { SendingOptions } from '../send/sending.js';
@@ -16,6 +17,8 @@ import { namesOf, type TaskFacts } from './processor-context.js';
 export interface TaskRunnerOptions
   extends Pick<TaskFacts, 'taskId' | 'partition' | 'metrics' | 'state' | 'globals' | 'observer'>,
     Pick<SendingOptions, 'again' | 'stop' | 'knowsOrigins'> {
+  /** What the task notes. Default: it takes internal inputs as they are. */
+  readonly outside?: Outside | undefined;
   readonly topology: Topology;
   readonly subTopology: SubTopology;
   readonly config: EngineConfig;
@@ -74,6 +77,7 @@ export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskR
     state: options.state,
     globals: options.globals,
     observer,
+    outside: options.outside,
   };
   const processors = buildPipeline({ topology, subTopology, runner, task, jump });
   await bindings.open();

@@ -1,8 +1,7 @@
-import type { TimerClock } from '../../dsl/contract/processor.js';
 import { timerOrigin } from '../record/origin.js';
 import type { Firing } from '../record/place.js';
 
-/** Timers with the same clock and interval. */
+/** Timers with the same interval. */
 interface Kind {
   /** The moment of the last firing, and the number of earlier firings at the same moment. */
   moment: number;
@@ -19,7 +18,7 @@ interface Kind {
 export class TimerTurns {
   readonly #node: string;
   readonly #partition: number;
-  readonly #kinds = new Map<string, Kind>();
+  readonly #kinds = new Map<number, Kind>();
 
   constructor(node: string, partition: number) {
     this.#node = node;
@@ -27,10 +26,9 @@ export class TimerTurns {
   }
 
   /** For a scheduled timer; `cancelled` may be called more than once. */
-  timer(clock: TimerClock, everyMs: number): { turn(now: number): Firing; cancelled(): void } {
-    const name = `${clock} ${everyMs}`;
-    const kind = this.#kinds.get(name) ?? { moment: Number.NEGATIVE_INFINITY, nth: 0, timers: 0 };
-    this.#kinds.set(name, kind);
+  timer(everyMs: number): { turn(now: number): Firing; cancelled(): void } {
+    const kind = this.#kinds.get(everyMs) ?? { moment: Number.NEGATIVE_INFINITY, nth: 0, timers: 0 };
+    this.#kinds.set(everyMs, kind);
     kind.timers++;
     let scheduled = true;
     return {
@@ -40,17 +38,17 @@ export class TimerTurns {
           kind.moment = due;
           kind.nth = 0;
         } else {
-          // A second timer; or the wall clock was set back, and the moment stays at the last one.
+          // A second timer.
           kind.nth++;
         }
         const { moment, nth } = kind;
-        return { text: timerOrigin({ node: this.#node, partition: this.#partition, clock, everyMs, moment, nth }) };
+        return { text: timerOrigin({ node: this.#node, partition: this.#partition, everyMs, moment, nth }) };
       },
       cancelled: () => {
         if (!scheduled) return;
         scheduled = false;
         kind.timers--;
-        if (kind.timers === 0) this.#kinds.delete(name);
+        if (kind.timers === 0) this.#kinds.delete(everyMs);
       },
     };
   }

@@ -1,4 +1,4 @@
-import type { Membership, PartitionOffset } from '../../broker/port.js';
+import type { Membership, PartitionOffset, ProducerRecord } from '../../broker/port.js';
 import { changelogTopic } from '../../graph/naming.js';
 import { setOwn } from '../../model/own.js';
 import type { StateCommit, TaskState } from '../../state/store/task-state.js';
@@ -14,6 +14,8 @@ export interface CommitTarget {
   readonly output: Pick<TaskOutput, 'writer' | 'begin' | 'flush'>;
   readonly membership: Membership;
   readonly state: TaskState | undefined;
+  /** Records for internal inputs. */
+  readonly noted: readonly ProducerRecord[];
   /** Next offset of each source partition, with the stream times as metadata. */
   readonly positions: readonly PartitionOffset[];
   /** Next offset of each source before this commit. */
@@ -81,6 +83,7 @@ export async function commit(target: CommitTarget): Promise<Committed> {
     }
     logged += entries.length;
   }
+  if (target.noted.length > 0) await writer.write(target.noted);
   await output.flush();
   await target.afterStep('2 log');
 

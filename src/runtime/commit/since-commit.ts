@@ -5,14 +5,14 @@ export class SinceCommit {
   #inBatch = false;
 
   /**
-   * Number of processed records and timers, and of rows that were logged again. 0 if nothing must be
+   * Number of processed records, and of rows that were logged again. 0 if nothing must be
    * committed.
    */
   get processed(): number {
     return this.#processed;
   }
 
-  /** Records that were taken from the log, processed or not. */
+  /** Records that were taken from the log, processed or not; without firings of timers. */
   get taken(): number {
     return this.#taken;
   }
@@ -27,16 +27,10 @@ export class SinceCommit {
     this.#processed = rows;
   }
 
-  /** A batch with this number of records begins. */
-  beginBatch(records: number): void {
+  /** A batch with this number of records begins; `inputs` of them are no firings of timers. */
+  beginBatch(records: number, inputs = records): void {
     this.#processed += records;
-    this.#taken += records;
-    this.#inBatch = true;
-  }
-
-  /** Wall-clock timers are a batch without records. */
-  beginTimers(): void {
-    this.#processed++;
+    this.#taken += inputs;
     this.#inBatch = true;
   }
 

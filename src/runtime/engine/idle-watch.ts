@@ -57,7 +57,7 @@ export class IdleWatch {
     const { admin, engine } = this.#options;
     const { tasks, globals } = engine;
     if (!engine.settled || !this.#areDone(tasks)) return;
-    const positions = [...tasks.flatMap((task) => task.positions), ...globals.positions];
+    const positions = [...tasks.flatMap((task) => task.positionsOfInputs), ...globals.positions];
     const latest = await admin.latestOffsets(positions);
     const ends = new Map(latest.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
     const behind = positions.some(
@@ -78,7 +78,7 @@ export class IdleWatch {
         done = false;
         continue;
       }
-      const place = positionsText(task.positions);
+      const place = positionsText(task.positionsOfInputs);
       if (task.uncommitted === 0) this.#committed.set(task, place);
       else if (this.#committed.get(task) !== place) done = false;
     }

@@ -29,18 +29,21 @@ export async function processWaiting({ globals, tasks }: EngineView): Promise<nu
 async function processEach(tasks: EngineView['tasks']): Promise<number> {
   let taken = 0;
   for (const task of tasks) {
-    // Records that are known to be in the log are waited for, however many polls that takes.
-    for (
-      let n = await task.processBatch(0);
-      n > 0 || task.isWaiting;
-      n = await task.processBatch(task.isWaiting ? WAIT_MS : 0)
-    ) {
-      taken += n;
-      if (task.isFull) await task.commit();
-    }
-    // Always, and not by the clock: what tasks read from each other, and in which order, must not depend on
-    // it.
-    await task.commit();
+    do {
+      // Records that are known to be in the log are waited for, however many polls that takes.
+      for (
+        let n = await task.processBatch(0);
+        n > 0 || task.isWaiting;
+        n = await task.processBatch(task.isWaiting ? WAIT_MS : 0)
+      ) {
+        taken += n;
+        if (task.isFull) await task.commit();
+      }
+      // Always, and not by the clock: what tasks read from each other, and in which order, must not depend on
+      // it.
+      await task.commit();
+      // The commit may have written what the task has noted.
+    } while (task.isWaiting);
   }
   return taken;
 }

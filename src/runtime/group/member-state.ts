@@ -138,12 +138,16 @@ export function shapesOf(graph: Graph, tasks: Iterable<PlannedTask>): readonly S
   for (const { subTopology } of tasks) partitions.set(subTopology.id, (partitions.get(subTopology.id) ?? 0) + 1);
   return graph.subTopologies.map((subTopology) => ({
     id: subTopology.id,
-    topics: subTopology.topics.toSorted(),
+    topics: [...subTopology.topics, ...inputsOf(subTopology)].toSorted(),
     repartitions: subTopology.repartitions.toSorted(),
     stores: storesOf(graph, subTopology),
     partitions: partitions.get(subTopology.id) ?? 0,
   }));
 }
+
+/** A process that does not read an internal input must not share its tasks with one that does. */
+const inputsOf = ({ internalInputs = [] }: SubTopology): readonly string[] =>
+  internalInputs.map((input) => `internal input ${input}`);
 
 const storesOf = ({ stores }: Graph, subTopology: SubTopology): readonly string[] =>
   stores

@@ -30,6 +30,8 @@ export interface IntakeOptions {
   readonly buffer?: InputBuffer;
   /** Whether calls of {@link Intake.take} have time bounds; {@link Intake.next} is then available. */
   readonly bounded?: boolean;
+  /** The topics in which timers note their firings. */
+  readonly timers?: ReadonlySet<string>;
   /** Holds new records back for a while. Without it, all records are read. */
   readonly gate?: CatchUpGate | undefined;
 }
@@ -50,6 +52,7 @@ export class Intake {
   readonly #aheadRecords: number | undefined;
   /** Undefined: nothing is held back. */
   #gate: CatchUpGate | undefined;
+  readonly #timers: ReadonlySet<string> | undefined;
   readonly #buffer: InputBuffer;
   readonly #leaveBuffer: () => void;
 
@@ -60,8 +63,10 @@ export class Intake {
     reader: Reader,
     positions: readonly PartitionOffset[],
     latest: readonly PartitionOffset[] = [],
-    { datesOf, ends, aheadRecords, bounded, gate, buffer = new InputBuffer(BUFFER_BYTES) }: IntakeOptions = {},
+    options: IntakeOptions = {},
   ) {
+    const { datesOf, ends, aheadRecords, bounded, gate, timers, buffer = new InputBuffer(BUFFER_BYTES) } = options;
+    this.#timers = timers;
     this.#buffer = buffer;
     this.#leaveBuffer = buffer.share();
     this.#reader = reader;
@@ -92,9 +97,12 @@ export class Intake {
     return this.#merge.lanes.map(({ topic, partition, end }) => ({ topic, partition, offset: end }));
   }
 
-  /** Records that are in the log, as last seen, and were not taken. */
+  /** Records that are in the log, as last seen, and were not taken; without firings of timers. */
   get lag(): number {
-    return this.#merge.lanes.reduce((sum, { end, position }) => sum + Math.max(0, end - position), 0);
+    return this.#merge.lanes.reduce(
+      (sum, { topic, end, position }) => (this.#timers?.has(topic) ? sum : sum + Math.max(0, end - position)),
+      0,
+    );
   }
 
   /** {@link lag} without the records that are held back. */

@@ -13,6 +13,11 @@ export interface Dates {
    * The same, after everything is fetched. Rejects if it cannot be fetched: the event time is then unknown.
    */
   timeWhenReady(record: BrokerRecord, cause: NotReady): Promise<number>;
+  /**
+   * Of an internal input: its records have no event times, but places. The turn of a record is directly after
+   * these positions; undefined: directly after the record before it.
+   */
+  after?(record: BrokerRecord): readonly PartitionOffset[] | undefined;
 }
 
 /**
@@ -37,6 +42,8 @@ export class Lane implements TopicPartition {
   time = 0;
   /** Whether it has a next record with a known time. */
   hasHead = false;
+  /** Of an internal input: what must have been taken before its next record. Undefined: nothing. */
+  after: readonly PartitionOffset[] | undefined;
   /** The offset that the reader fetches next. */
   fetchedTo: number;
   /** All records before it were taken. */
@@ -60,6 +67,21 @@ export class Lane implements TopicPartition {
     this.position = offset;
     this.end = end;
     this.#dates = dates;
+  }
+
+  /** Whether it is an internal input. */
+  get isPlaced(): boolean {
+    return this.#dates?.after !== undefined;
+  }
+
+  /** The timestamp of its next record in the log. */
+  get headTimestamp(): number {
+    return this.#records[this.#at]?.timestamp ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** No record before this offset is still to be taken. */
+  get reached(): number {
+    return this.#records[this.#at]?.offset ?? this.fetchedTo;
   }
 
   /** Number of buffered records. */
@@ -167,6 +189,7 @@ export class Lane implements TopicPartition {
       this.time = head.timestamp;
       return;
     }
+    this.after = this.#dates.after?.(head);
     try {
       this.time = this.#dates.timeOf(head);
     } catch (error) {

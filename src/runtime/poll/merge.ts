@@ -13,12 +13,17 @@ export interface MergedPartition extends PartitionOffset {
  * partition stay in the order of their offsets. So a record that is older than its predecessor comes directly
  * after it.
  *
+ * Records of internal inputs have places in this order: see {@link Dates.after}. When its turn comes, such a
+ * record comes before all others; until then it holds none of them back.
+ *
  * This order is only decided here, for a running task as for a replay. Nothing is taken while a partition
  * lacks a record that is known to exist: its time may be the lowest.
  */
 export class Merge {
   readonly lanes: readonly Lane[];
   readonly #byKey: ReadonlyMap<string, Lane>;
+  /** Internal inputs: they are not in the heap. */
+  readonly #placed: readonly Lane[];
   /** Lanes with a known next record, as a heap: the one that comes next is first. */
   readonly #heap: Lane[] = [];
   /** The only lane, if there is just one: nothing has to be merged. */
@@ -40,6 +45,7 @@ export class Merge {
       .toSorted(byPartition)
       .map((partition, order) => new Lane(partition, partition.end, order, dates(partition.topic)));
     this.#only = alone ? this.lanes[0] : undefined;
+    this.#placed = this.lanes.filter(({ isPlaced }) => isPlaced);
     this.#byKey = new Map(this.lanes.map((lane) => [partitionKey(lane.topic, lane.partition), lane]));
   }
 
@@ -56,7 +62,7 @@ export class Merge {
 
   /** Event time of the next record; undefined: it is not known, or there is none. */
   get next(): number | undefined {
-    return this.isReady ? this.#heap[0]?.time : undefined;
+    return this.isReady ? (this.#turn() ?? this.#heap[0])?.time : undefined;
   }
 
   lane(topic: string, partition: number): Lane | undefined {
@@ -67,7 +73,7 @@ export class Merge {
   receive(lane: Lane, records: readonly BrokerRecord[], nextOffset: number): void {
     const had = lane.hasHead;
     lane.receive(records, nextOffset);
-    if (!had && lane.hasHead && this.#only === undefined) this.#add(lane);
+    if (!had && lane.hasHead && this.#only === undefined && !lane.isPlaced) this.#add(lane);
   }
 
   /**
@@ -94,6 +100,13 @@ export class Merge {
     const taken: BrokerRecord[] = [];
     let ended = false;
     while (taken.length < max && !ended) {
+      const placed = this.#turn();
+      if (placed !== undefined) {
+        taken.push(placed.shift());
+        ended = isAtEnd?.() ?? false;
+        if (!placed.isReady) break;
+        continue;
+      }
       const lane = this.#heap[0];
       if (lane === undefined || lane.time >= before) break;
       const second = this.#second();
@@ -105,7 +118,8 @@ export class Merge {
         taken.length < max &&
         lane.hasHead &&
         lane.time < before &&
-        (second === undefined || comesBefore(lane, second))
+        (second === undefined || comesBefore(lane, second)) &&
+        this.#turn() === undefined
       );
       if (lane.hasHead) this.#sink();
       else {
@@ -121,6 +135,25 @@ export class Merge {
     await dated;
     this.#add(lane);
     await this.dated();
+  }
+
+  /** The internal input whose next record has its turn now: of several, the one with the lowest timestamp. */
+  #turn(): Lane | undefined {
+    let first: Lane | undefined;
+    for (const lane of this.#placed) {
+      if (!lane.hasHead || this.#waits(lane)) continue;
+      if (first === undefined || lane.headTimestamp < first.headTimestamp) first = lane;
+    }
+    return first;
+  }
+
+  #waits(lane: Lane): boolean {
+    if (lane.after === undefined) return false;
+    const isBehind = ({ topic, partition, offset }: PartitionOffset): boolean =>
+      (this.lane(topic, partition)?.reached ?? offset) < offset;
+    if (lane.after.some(isBehind)) return true;
+    lane.after = undefined;
+    return false;
   }
 
   #second(): Lane | undefined {

@@ -9,8 +9,10 @@ export interface TopicEntry {
   readonly outlet: Outlet;
   /** Refuses records that are too far ahead of stream time; undefined: no record is refused. */
   readonly jumps: TimeJumps | undefined;
-  /** The name of the repartition, if the topic is one. */
-  readonly repartition?: string;
+  /** The name of the repartition, if the topic is one; the {@link internalInput}, if it is one of these. */
+  readonly internal?: string;
+  /** Its records move no stream time. */
+  readonly isNoted?: true;
   /** The event times of its records; undefined: the log's timestamps. */
   readonly dates: Dates | undefined;
   deserialize(record: BrokerRecord): AnyRecord;

@@ -14,7 +14,8 @@ import { FiredPlace, type Place } from './place.js';
  * that plain operators made of one. Zeros are left out. Names contain none of these characters.
  *
  * The path continues after a repartition topic: its records carry theirs in a header, which ends with `|`. So
- * the offset at which a record is stored in that topic does not matter, or how often it is stored.
+ * the offset at which a record is stored in that topic does not matter, or how often it is stored. A record of
+ * an internal input carries the path of what it stands for, such as the firing of a timer.
  */
 export const ORIGIN_HEADER = 'millrace.origin';
 
@@ -49,16 +50,16 @@ function turn({ spot: { port }, emission, delivery }: Place): string {
 /**
  * The root of the effects of a log record.
  *
- * @param repartition The name of the repartition that the topic belongs to, without the prefix of the version
- * that wrote it.
+ * @param internal The name of the repartition or internal input that the topic belongs to, without the prefix
+ * of the version that wrote it.
  */
 export function rootOfRecord(
   { topic, partition, offset, headers }: BrokerRecord,
-  repartition: string | undefined,
+  internal: string | undefined,
 ): string {
-  if (repartition === undefined) return `${topic}-${partition}@${offset}`;
+  if (internal === undefined) return `${topic}-${partition}@${offset}`;
   // Records of a version without this header are identified by their positions.
-  return headers.text(ORIGIN_HEADER) ?? `|${repartition}-${partition}@${offset}`;
+  return headers.text(ORIGIN_HEADER) ?? `|${internal}-${partition}@${offset}`;
 }
 
 /** The content of the header of a record for a repartition topic. */
@@ -81,18 +82,17 @@ export function originCarriers(
 }
 
 /**
- * One firing of a timer of a node, in the task of a partition. `moment` is the last multiple of its interval;
+ * One firing of a stream-time timer of a node, in the task of a partition. `moment` is the last multiple of its interval;
  * `nth` counts the firings of the node with the same interval and moment.
  */
 export const timerOrigin = (timer: {
   readonly node: string;
   readonly partition: number;
-  readonly clock: string;
   readonly everyMs: number;
   readonly moment: number;
   readonly nth: number;
 }): string =>
-  `${timer.node}[${timer.partition}] ${timer.clock}/${timer.everyMs}@${timer.moment}${timer.nth === 0 ? '' : `~${timer.nth}`}`;
+  `${timer.node}[${timer.partition}] stream/${timer.everyMs}@${timer.moment}${timer.nth === 0 ? '' : `~${timer.nth}`}`;
 
 /** What processors do before the first record: the same at each start of the task. */
 export const startOrigin = (partition: number): string => `start[${partition}]`;

@@ -22,8 +22,6 @@ export interface Batch {
   readonly records: readonly BrokerRecord[];
   /** Stream time of the task after this record has been pushed. */
   readonly streamTimes: readonly number[];
-  /** Wall-clock time, in a batch that only runs timers: their place is after index 0. */
-  readonly wallTime?: number;
   /** Sequence number of the first record, counted since the task was opened. */
   readonly firstSequence: number;
 }

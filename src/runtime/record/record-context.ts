@@ -14,8 +14,8 @@ export interface RecordContextOptions {
   readonly bind: NonNullable<PushScope['bind']>;
   /** The partition of the task. */
   readonly partition: number;
-  /** The name of the repartition of a topic; undefined for other topics. */
-  readonly repartitionOf: (topic: string) => string | undefined;
+  /** The name of a repartition or internal input, by its topic; undefined for other topics. */
+  readonly internalOf: (topic: string) => string | undefined;
 }
 
 /**
@@ -46,16 +46,16 @@ export class RecordContext implements PushScope {
   #emission = 0;
   #emissions = 0;
   #turn = 0;
-  readonly #repartitionOf: RecordContextOptions['repartitionOf'];
+  readonly #internalOf: RecordContextOptions['internalOf'];
   /** The root of the source record that was requested last. */
   #root = '';
   #rootIndex = -1;
   /** The task's stream time: the highest timestamp of a pushed record. */
   streamTime: number;
 
-  constructor({ cause, streamTime, onFatal: fail, bind, partition, repartitionOf }: RecordContextOptions) {
+  constructor({ cause, streamTime, onFatal: fail, bind, partition, internalOf }: RecordContextOptions) {
     this.#firing = { text: startOrigin(partition) };
-    this.#repartitionOf = repartitionOf;
+    this.#internalOf = internalOf;
     this.fail = fail;
     this.bind = bind;
     this.#cause = cause;
@@ -70,7 +70,7 @@ export class RecordContext implements PushScope {
     return this.#batch.records[this.index] ?? this.#position;
   }
 
-  /** The log record; undefined in a wall-clock timer. */
+  /** The log record. */
   get sourceRecord(): BrokerRecord | undefined {
     return this.#batch.records[this.index];
   }
@@ -95,7 +95,7 @@ export class RecordContext implements PushScope {
   readonly rootOf = (index: number): string => {
     if (index !== this.#rootIndex) {
       const record = this.#batch.records[index];
-      this.#root = record === undefined ? '' : rootOfRecord(record, this.#repartitionOf(record.topic));
+      this.#root = record === undefined ? '' : rootOfRecord(record, this.#internalOf(record.topic));
       this.#rootIndex = index;
     }
     return this.#root;
@@ -120,13 +120,6 @@ export class RecordContext implements PushScope {
     this.#sequence += records.length;
     this.#due = BY_RECORD;
     this.#firing = undefined;
-    this.#rootIndex = -1;
-    return this.#batch;
-  }
-
-  /** A batch that only runs wall-clock timers. */
-  beginTimers(wallTime: number): Batch {
-    this.#batch = { records: [], streamTimes: [this.streamTime], wallTime, firstSequence: this.#sequence };
     this.#rootIndex = -1;
     return this.#batch;
   }
@@ -215,8 +208,6 @@ export class RecordContext implements PushScope {
     const { topic, offset } = this.position;
     cause.topic = topic;
     cause.offset = offset;
-    // A wall-clock timer may fire before the first record: there is no stream time yet.
-    const { time } = this;
-    cause.timestamp = record ? record.timestamp : Number.isFinite(time) ? time : (this.#batch.wallTime ?? 0);
+    cause.timestamp = record ? record.timestamp : this.time;
   }
 }

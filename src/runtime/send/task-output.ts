@@ -1,4 +1,4 @@
-import type { ProducerRecord, Writer, WriterOptions } from '../../broker/port.js';
+import type { PartitionOffset, ProducerRecord, TopicPartition, Writer, WriterOptions } from '../../broker/port.js';
 import { withPartition } from '../topics/partitioner.js';
 import type { TaskScope } from '../topics/task-scope.js';
 import { FailureHandler } from './failures.js';
@@ -53,6 +53,14 @@ export class TaskOutput {
 
   committed(): void {
     this.#inTransaction = false;
+  }
+
+  /** The ends of these records' partitions, once they are committed: nobody else writes there. */
+  endsOf(records: readonly TopicPartition[]): readonly PartitionOffset[] {
+    return records.flatMap(({ topic, partition }) => {
+      const offset = this.writer.acknowledged(topic, partition);
+      return offset === undefined ? [] : [{ topic, partition, offset }];
+    });
   }
 
   /** Returns whether there was anything to settle. */

@@ -1,5 +1,5 @@
 import type { TopicPartition, TransactionScope, WriterOptions } from '../../broker/port.js';
-import { changelogTopic, taskId, transactionalId } from '../../graph/naming.js';
+import { changelogTopic, internalInputTopic, taskId, transactionalId } from '../../graph/naming.js';
 import type { TaskScope } from '../topics/task-scope.js';
 import { internalTopics, neededTopics } from '../topics/topic-uses.js';
 
@@ -17,12 +17,21 @@ export const writerOptions = (options: TaskScope, sources: readonly TopicPartiti
 
 /** The topics and partitions that transactions of the task may have touched, for any owner. */
 function transactionScopeOf(
-  { topology, config, stores, partition }: Pick<TaskScope, 'topology' | 'config' | 'stores' | 'partition'>,
+  {
+    topology,
+    subTopology,
+    config,
+    stores,
+    partition,
+  }: Pick<TaskScope, 'topology' | 'subTopology' | 'config' | 'stores' | 'partition'>,
   sources: readonly TopicPartition[],
 ): TransactionScope {
   const { applicationId, version } = config;
-  const own = stores.map(({ name }) => ({ topic: changelogTopic(version.prefix, name), partition }));
-  // Changelogs of other tasks are not in it.
+  const own = [
+    ...stores.map(({ name }) => changelogTopic(version.prefix, name)),
+    ...(subTopology.internalInputs ?? []).map((input) => internalInputTopic(version.prefix, input)),
+  ].map((topic) => ({ topic, partition }));
+  // Changelogs and internal inputs of other tasks are not in it.
   const internal = internalTopics(topology.graph, config).filter(({ subTopology }) => subTopology === undefined);
   const written = [...neededTopics(topology.graph), ...internal].filter(({ operations }) =>
     operations.includes('Write'),

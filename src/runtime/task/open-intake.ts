@@ -1,3 +1,4 @@
+import { timerTopics } from '../../graph/naming.js';
 import { CatchUpGate } from '../align/catch-up-gate.js';
 import type { BatchRunner } from '../batch/batch-runner.js';
 import { Intake } from '../poll/intake.js';
@@ -14,7 +15,7 @@ interface OpenIntake {
 
 /** Opens a task's intake, at the positions where the task begins. */
 export async function openIntake(
-  { config, ports, alignment, inputs }: TaskOptions,
+  { config, ports, alignment, inputs, subTopology }: TaskOptions,
   { begins, entries, task }: OpenIntake,
 ): Promise<Intake> {
   const { positions, committed, again } = begins;
@@ -28,6 +29,7 @@ export async function openIntake(
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
     gate: phase && new CatchUpGate({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
     buffer: inputs,
+    timers: timerTopics(subTopology, config.version.prefix),
   };
   return alignment.roleOf(task) !== 'alone'
     ? new PacedIntake(reader, positions, latest, { ...options, alignment, task, committed })

@@ -5,6 +5,7 @@ import { buildTaskRunner } from '../batch/task-runner.js';
 import { GroupOffsets } from '../commit/group-offsets.js';
 import { serdeConfig } from '../config/serde-bindings.js';
 import { stopped } from '../config/stopped.js';
+import { Outside } from '../inputs/outside.js';
 import type { Intake } from '../poll/intake.js';
 import type { Paced } from '../poll/paced-intake.js';
 import { openState } from '../restore/open-state.js';
@@ -27,6 +28,8 @@ export interface TaskParts {
   readonly log: TaskLog | undefined;
   /** Rows that the restore has logged again, and that must be committed. */
   readonly loggedAgain: number;
+  /** Undefined: the task has no internal input. */
+  readonly outside: Outside | undefined;
 }
 
 /** The parts that are already open: they must be closed even if the rest fails. */
@@ -77,11 +80,12 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   };
   checkRunning();
   const globals = options.globals.views();
+  const outside = subTopology.internalInputs && new Outside(() => opened.intake?.wakeup());
   const { state } = opened;
   const { ports, stop } = options;
   const { runner, processors } = await buildTaskRunner({
     ...{ topology: options.topology, subTopology, partition, config, topics, metrics: options.metrics },
-    ...{ taskId: task.id, state, cause: state?.cause, globals, streamTime, onFatal, stop },
+    ...{ taskId: task.id, state, cause: state?.cause, globals, streamTime, onFatal, stop, outside },
     ...{ jump: times.jump, again: begins.again, effects: config.effects, knowsOrigins: true },
     serdes: serdeConfig(config, ports),
     clockOf: () => ports.clock,
@@ -91,5 +95,5 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   opened.intake = intake;
   for (const processor of processors) await processor.start?.();
   checkRunning();
-  return { output, runner, intake, offsets, globals, log, loggedAgain };
+  return { output, runner, intake, offsets, globals, log, loggedAgain, outside };
 }

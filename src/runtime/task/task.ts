@@ -1,6 +1,6 @@
-import type { PartitionOffset } from '../../broker/port.js';
+import type { BrokerRecord, PartitionOffset } from '../../broker/port.js';
 import type { SubTopology } from '../../graph/graph.js';
-import { taskId } from '../../graph/naming.js';
+import { taskId, timerTopics } from '../../graph/naming.js';
 import type { TaskState } from '../../state/store/task-state.js';
 import { LastBatch } from '../batch/last-batch.js';
 import { commit } from '../commit/commit.js';
@@ -28,6 +28,7 @@ export class Task {
   readonly #purge: RepartitionPurge;
   readonly #restore: RestoreWatch;
   readonly #since = new SinceCommit();
+  readonly #timers: ReadonlySet<string>;
   readonly #due: CommitDue;
   readonly #lastBatch: LastBatch;
   #fatal: Error | undefined;
@@ -44,6 +45,7 @@ export class Task {
     this.subTopology = options.subTopology;
     this.#restore = new RestoreWatch(this.id, options.ports.clock, options.onRestore);
     this.#due = new CommitDue(options);
+    this.#timers = timerTopics(options.subTopology, options.config.version.prefix);
     this.#lastBatch = new LastBatch(options.ports.clock);
     this.#purge = RepartitionPurge.of(options);
   }
@@ -119,14 +121,20 @@ export class Task {
     return this.#parts.intake.positions;
   }
 
+  /** The same without those in the topics of timers, which never end. */
+  get positionsOfInputs(): readonly PartitionOffset[] {
+    return this.positions.filter(({ topic }) => !this.#timers.has(topic));
+  }
+
   get commitDue(): boolean {
     if (this.#due.isNow(this.uncommitted) || this.#parts.intake.isAwaited) return true;
+    if (this.#parts.outside?.isAwaited) return true;
     return this.left === 0 && this.#opened.state?.postponed === true;
   }
 
   /** Whether a commit is due regardless of the time: the task must process no more records before it. */
   get isFull(): boolean {
-    return this.#due.isFull(this.uncommitted);
+    return this.#parts.outside?.isAwaited === true || this.#due.isFull(this.uncommitted);
   }
 
   /** See {@link LastBatch}. */
@@ -134,10 +142,10 @@ export class Task {
     return { task: this.id, ...this.#lastBatch.facts };
   }
 
-  /** Milliseconds until the task has work without a new record: a commit or a wall-clock timer. */
+  /** Milliseconds until the task has work without a new record: a commit, or an alarm of the wall clock. */
   get dueInMs(): number {
-    const timer = Math.min(...this.#parts.runner.stages.map((stage) => stage.timers.nextDue('wall')));
-    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), timer - this.#options.ports.clock.now()));
+    const alarm = this.#parts.outside?.nextAlarm ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), alarm - this.#options.ports.clock.now()));
   }
 
   /** The stores, for reading only. */
@@ -147,7 +155,7 @@ export class Task {
 
   /**
    * Processes the next batch, waiting up to `maxWaitMs` for its first record. Returns the number of records
-   * processed, plus one if a wall-clock timer fired: it may have produced records for other tasks.
+   * processed.
    */
   async processBatch(maxWaitMs: number): Promise<number> {
     await this.#parts.log?.check();
@@ -155,25 +163,19 @@ export class Task {
     const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
-      this.#since.beginBatch(records.length);
+      this.#since.beginBatch(records.length, this.#inputsIn(records));
       this.#lastBatch.began(records);
       const sending = this.#parts.output.send(await this.#parts.runner.run(records, this.#lastBatch));
       this.#lastBatch.ended();
       await sending;
       this.#since.endBatch();
     }
-    const now = ports.clock.now();
-    const timersDue = this.#parts.runner.stages.some((stage) => stage.timers.nextDue('wall') <= now);
-    if (timersDue) {
-      this.#since.beginTimers();
-      await this.#parts.output.send(await this.#parts.runner.runWallTimers(now));
-      this.#since.endBatch();
-    }
+    this.#parts.outside?.ring(ports.clock.now());
     if (this.#fatal) throw this.#fatal;
     this.#commits.check();
     for (const view of this.#parts.globals.values()) view.release();
     this.#opened.state?.evict();
-    return records.length + (timersDue ? 1 : 0);
+    return records.length;
   }
 
   /**
@@ -194,16 +196,20 @@ export class Task {
     // commit.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
-    if (this.uncommitted === 0 && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
+    const { outside, intake } = this.#parts;
+    const isIdle = this.uncommitted === 0 && !outside?.isAwaited;
+    if (isIdle && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
       return ahead ? undefined : this.#opened.state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const positions = this.#parts.offsets.next(this.#parts.intake.positions);
+    const noted = outside?.take(this.partition, intake.positions) ?? [];
+    const positions = this.#parts.offsets.next(intake.positions);
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.version.prefix,
       guarantee: config.guarantee,
       membership,
       state: this.#opened.state,
+      noted,
       positions,
       before: this.#parts.offsets.last,
       streamTime: this.#parts.runner.recordContext.streamTime,
@@ -218,11 +224,18 @@ export class Task {
     metrics.changelogRecords += logged;
     this.#parts.output.committed();
     this.#since.committed();
-    this.#parts.intake.committed(positions);
+    intake.committed(positions);
+    intake.expect(this.#parts.output.endsOf(noted));
     this.#due.committed(this.#opened.state?.postponed);
     metrics.commits++;
     this.#opened.state?.evict();
     await this.#purge.committed(positions);
+  }
+
+  /** How many of the records are no firings of timers. */
+  #inputsIn(records: readonly BrokerRecord[]): number {
+    if (this.#timers.size === 0) return records.length;
+    return records.reduce((sum, { topic }) => (this.#timers.has(topic) ? sum : sum + 1), 0);
   }
 
   /** Makes a commit due at the current positions, even if nothing was processed. */

@@ -1,6 +1,6 @@
 import { DECLARE, type Declaration, type PushScope, type Topology } from '../../dsl/contract/processor.js';
 import type { SubTopology } from '../../graph/graph.js';
-import { repartitionTopic, taskId } from '../../graph/naming.js';
+import { internalInputTopic, repartitionTopic, taskId } from '../../graph/naming.js';
 import type { StoreSpec } from '../../state/contract.js';
 import { identityPath } from '../../state/directory/directory.js';
 import { diskIdentityFiles } from '../../state/directory/identity-files.js';
@@ -59,9 +59,10 @@ export function plannedTasks(
 
 /** Every topic that tasks read, internal ones included. */
 export function topicsRead({ graph }: Topology, prefix: string): readonly string[] {
-  return graph.subTopologies.flatMap(({ topics, repartitions }) => [
+  return graph.subTopologies.flatMap(({ topics, repartitions, internalInputs = [] }) => [
     ...topics,
     ...repartitions.map((name) => repartitionTopic(prefix, name)),
+    ...internalInputs.map((input) => internalInputTopic(prefix, input)),
   ]);
 }
 

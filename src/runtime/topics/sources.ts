@@ -1,6 +1,6 @@
 import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
 import type { SubTopology } from '../../graph/graph.js';
-import { repartitionTopic } from '../../graph/naming.js';
+import { internalInputTopic, repartitionTopic } from '../../graph/naming.js';
 import type { TopicCounts } from './topics.js';
 
 /** The partitions that a task reads: its own partition of each topic that has it. */
@@ -10,7 +10,10 @@ export function sourcePartitions(
   partition: number,
   topics: TopicCounts,
 ): readonly TopicPartition[] {
-  const internal = subTopology.repartitions.map((name) => repartitionTopic(prefix, name));
+  const internal = [
+    ...subTopology.repartitions.map((name) => repartitionTopic(prefix, name)),
+    ...(subTopology.internalInputs ?? []).map((input) => internalInputTopic(prefix, input)),
+  ];
   return [...subTopology.topics, ...internal]
     .filter((topic) => partition < topics.count(topic))
     .map((topic) => ({ topic, partition }));

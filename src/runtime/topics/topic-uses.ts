@@ -1,5 +1,5 @@
 import type { Graph, SubTopology } from '../../graph/graph.js';
-import { changelogTopic, repartitionTopic } from '../../graph/naming.js';
+import { changelogTopic, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
 import type { EngineConfig } from '../config/config.js';
 import { owned, ownerOf } from './topic-owners.js';
 
@@ -43,7 +43,7 @@ export interface TopicUse {
 /** A topic that the engine creates for itself. */
 export interface InternalTopic extends TopicUse {
   readonly config: Readonly<Record<string, string>>;
-  /** For a changelog, which has one partition for each task. */
+  /** For a changelog or an internal input, which has one partition for each task. */
   readonly subTopology?: SubTopology;
   /** Any number of partitions is allowed. */
   readonly anyWidth?: true;
@@ -86,13 +86,24 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
       }),
     ),
   );
+  const inputs = graph.subTopologies.flatMap((subTopology) =>
+    (subTopology.internalInputs ?? []).map(
+      (input): InternalTopic => ({
+        name: internalInputTopic(prefix, input),
+        operations: ['Read', 'Write'],
+        // Kept for as long as the sources are: a replay reads it.
+        config: owned(LOG_CONFIG, owner),
+        subTopology,
+      }),
+    ),
+  );
   const deadLetters: InternalTopic = {
     name: deadLetterTopic,
     operations: ['Write'],
     config: LOG_CONFIG,
     anyWidth: true,
   };
-  return [...repartitions, ...changelogs, ...(usesDeadLetters(config, graph) ? [deadLetters] : [])];
+  return [...repartitions, ...changelogs, ...inputs, ...(usesDeadLetters(config, graph) ? [deadLetters] : [])];
 }
 
 /**

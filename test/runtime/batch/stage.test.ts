@@ -24,7 +24,7 @@ class Host implements StageHost {
     if (item.failed) throw item.prepared;
     return item.node.processor.process(item.record, item.port, item.prepared);
   }
-  async runTimer(_node: string, run: () => void | Promise<void>): Promise<void> {
+  async runTimer(run: () => void | Promise<void>): Promise<void> {
     await run();
   }
 }
@@ -214,7 +214,7 @@ describe('a stage', () => {
     }
 
     const every10 = (target: Stage): void =>
-      void target.timers.schedule(10, 'stream', 0, (now) => void host.log.push(`timer ${now} at ${host.index}`));
+      void target.timers.schedule(10, 0, (now) => void host.log.push(`timer ${now} at ${host.index}`));
 
     it('fires after the record that made them due, and before the next', async () => {
       assert.deepEqual(await run(1_000, every10), [
@@ -245,7 +245,6 @@ describe('a stage', () => {
               scheduled = true;
               stage.timers.schedule(
                 10,
-                'stream',
                 times[0] as number,
                 (now) => void host.log.push(`timer ${now} at ${host.index}`),
               );
@@ -264,7 +263,7 @@ describe('a stage', () => {
 
     it('finishes what a timer emits before the next item', async () => {
       const target = node('n');
-      stage.timers.schedule(10, 'stream', 0, () => add(target, 'emitted', host.index));
+      stage.timers.schedule(10, 0, () => add(target, 'emitted', host.index));
       add(target, 'a', 0);
       add(target, 'b', 1);
       await stage.run(host, batchOf([10, 11]));

@@ -49,7 +49,6 @@ function originsOf({ index, timer, hops }: Way): { readonly of: string; readonly
       const text = timerOrigin({
         node: 'process t',
         partition: 0,
-        clock: 'stream',
         everyMs: 10,
         moment: 20,
         nth: timer ?? 0,
@@ -117,11 +116,11 @@ describe('the origin of what follows from a record', () => {
 });
 
 describe('the turns of timers', () => {
-  it('have other texts, however many timers there are, and whether clocks are put back', () => {
+  it('have other texts, however many timers there are', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat({ max: 60 }), fc.constantFrom(5, 10)), { maxLength: 30 }), (fired) => {
         const turns = new TimerTurns('process t', 0);
-        const timers = new Map([5, 10].map((every) => [every, turns.timer('wall', every)]));
+        const timers = new Map([5, 10].map((every) => [every, turns.timer(every)]));
         const texts = fired.map(([now, every]) => timers.get(every)?.turn(now).text);
         assert.equal(new Set(texts).size, texts.length);
       }),
@@ -130,12 +129,12 @@ describe('the turns of timers', () => {
 
   it('have the same text again, if another timer is due at that moment after a restart', () => {
     const before = new TimerTurns('process t', 2);
-    const first = before.timer('stream', 10);
+    const first = before.timer(10);
     first.cancelled();
     first.cancelled();
-    const second = before.timer('stream', 10);
+    const second = before.timer(10);
     assert.equal(second.turn(17).text, 'process t[2] stream/10@10');
     assert.equal(second.turn(34).text, 'process t[2] stream/10@30');
-    assert.equal(new TimerTurns('process t', 2).timer('stream', 10).turn(34).text, 'process t[2] stream/10@30');
+    assert.equal(new TimerTurns('process t', 2).timer(10).turn(34).text, 'process t[2] stream/10@30');
   });
 });

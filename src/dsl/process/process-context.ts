@@ -3,7 +3,8 @@ import type { Headers } from '../../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
-import type { TimerClock } from '../contract/processor.js';
+import type { KeyTimer } from '../clock/moments.js';
+import type { MissedFirings } from '../clock/wall-timers.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { StoreDefinition } from './process-stores.js';
 
@@ -19,7 +20,7 @@ export type StoresOf<S extends StoreDefinitions> = {
 };
 
 /** What a processor's functions receive. */
-export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecord> {
+export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecord, P = unknown> {
   readonly taskId: string;
   readonly partition: number;
   readonly stores: StoresOf<S>;
@@ -49,9 +50,8 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    *
    * The number is derived from the names of the application and the operator, the record's path, and how many
    * numbers were drawn for it before. The path is the record's source position and all operators and
-   * repartitions since. Inside a timer, the timer's interval and its due time replace the path. A wall-clock
-   * timer does not become due at the same moment again after a crash, so its numbers are not drawn again. In
-   * `start` the numbers are the same at each start of the task.
+   * repartitions since. Inside a timer, the timer's interval and its due time replace the path. In `start` the
+   * numbers are the same at each start of the task.
    */
   random(): number;
   /**
@@ -60,13 +60,28 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    */
   uuid(): string;
   /**
-   * Runs at multiples of `every`, counted from zero, on stream time (replayable) or the wall clock (not
-   * replayable). If time passes several multiples at once, it runs only once. The first record fires a
-   * stream-time timer, after the record has run through all processors of the task. Due timers fire by due
-   * time across all processors, then in the order of their scheduling. Returns a function that cancels the
-   * timer.
+   * Runs at multiples of `every`, counted from zero, on stream time or the wall clock. If time passes several
+   * multiples at once, it runs only once. Due timers fire by due time across all processors. Returns a
+   * function that cancels the timer.
+   *
+   * The first record fires a stream-time timer, after the record has run through all processors of the task.
+   *
+   * A wall-clock timer that is due notes its firing in an internal input, `<application>-<name>-timers`, and
+   * runs when the task reads it back. So a replay fires it at the same place among the records, with the same
+   * `now`. What it emits has the stream time, or the time at which it was due before the first record. If it
+   * throws, `onError.process` applies. For firings that were missed while the task did not run, see
+   * `wallClock`. CONFIG_INVALID if the operator has neither `start` nor `wallClock`.
    */
-  schedule(every: Duration, clock: TimerClock, run: (now: number) => void | Promise<void>): () => void;
+  schedule(every: Duration, clock: 'stream' | 'wall', run: (now: number) => void | Promise<void>): () => void;
+  /**
+   * Sets a timer of the current key: `timer.run` is called once, when the wall clock has reached the moment.
+   * Another timer of the key with this id (default: '') is replaced. Timers survive restarts; one that was
+   * due meanwhile fires then. Like `schedule` it fires by a record of the internal input, so a replay fires
+   * it at the same place. CONFIG_INVALID without the option `timer`, PROCESS_FAILED for a key of null.
+   */
+  at(moment: number | Date, payload: P, options?: { readonly id?: string }): void;
+  /** Cancels a timer of the current key. False: there is none with this id (default: ''). */
+  cancel(id?: string): boolean;
   /**
    * Sends a record to the dead letter topic. Outside a timer this is the current source record, with its
    * original bytes. Inside a timer it is the given record, with the input's key serde (JSON instead of Avro)
@@ -77,7 +92,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
 
 export type Emitted<Out extends AnyRecord> = Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>;
 
-interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> {
+interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions, P = unknown> {
   readonly name: string;
   /** The operator's own stores, by name. */
   readonly stores?: S;
@@ -96,12 +111,35 @@ interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends St
    */
   readonly scope?: 'key' | 'partition';
   /** Runs once per task, before the first record: the place to schedule timers. */
-  readonly start?: (context: ProcessContext<S, Out>) => void | Promise<void>;
+  readonly start?: (context: ProcessContext<S, Out, P>) => void | Promise<void>;
+  /**
+   * Whether it schedules timers of the wall clock: these need an internal input. Default: if it has `start`.
+   * `missed` says what happens at the start to the firings that a timer has missed: none comes later (the
+   * default), one for all of them, or each, in order. With `one` and `each`, the store `<name>-fired` keeps
+   * the last firing of each timer.
+   */
+  readonly wallClock?: boolean | { readonly missed: MissedFirings };
+  /**
+   * For timers that {@link ProcessContext.at} sets. `payload` is the serde of what is kept with a timer, in
+   * the store `<name>-timers`; `<name>-due` keeps them in order. Inside `run` the current key is the timer's.
+   */
+  readonly timer?: {
+    readonly payload: Serde<P>;
+    readonly run: (
+      timer: KeyTimer<R extends { readonly key: infer K } ? K : unknown, P>,
+      context: ProcessContext<S, Out, P>,
+    ) => void | Promise<void>;
+  };
 }
 
 /** The first argument of `process`. `K` and `V` are the key and value of what it emits. */
-export interface ProcessorOptions<R extends AnyRecord, K, V, S extends StoreDefinitions = Record<never, never>>
-  extends CommonOptions<R, StreamRecord<K, V>, S> {
+export interface ProcessorOptions<
+  R extends AnyRecord,
+  K,
+  V,
+  S extends StoreDefinitions = Record<never, never>,
+  P = unknown,
+> extends CommonOptions<R, StreamRecord<K, V>, S, P> {
   /**
    * The serde of the emitted values: `emit` takes its type. A value that it cannot write fails the record
    * that emitted it, as `put` does for a store. A repartition topic after the operator is written with it.
@@ -116,9 +154,9 @@ export interface ProcessorOptions<R extends AnyRecord, K, V, S extends StoreDefi
   readonly rekey?: { readonly name?: string; readonly key: Serde<K> };
 }
 
-export type ProcessFunction<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> = (
+export type ProcessFunction<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions, P = unknown> = (
   record: R,
-  context: ProcessContext<S, Out>,
+  context: ProcessContext<S, Out, P>,
 ) => void | Promise<void>;
 
 /** @deprecated `process` takes the function as its second argument: use `ProcessorOptions`. */

@@ -1,0 +1,97 @@
+import type { PartitionOffset, ProducerRecord } from '../../broker/port.js';
+import type { Alarm, NotedRecord } from '../../dsl/contract/processor.js';
+import { ORIGIN_HEADER } from '../record/origin.js';
+import { withAfter } from './after.js';
+
+interface Noted extends NotedRecord {
+  readonly topic: string;
+}
+
+class SetAlarm implements Alarm {
+  at = Number.POSITIVE_INFINITY;
+
+  constructor(
+    readonly ring: (now: number) => void,
+    readonly changed: () => void,
+  ) {}
+
+  set(at: number): void {
+    this.at = at;
+    this.changed();
+  }
+
+  clear(): void {
+    this.at = Number.POSITIVE_INFINITY;
+  }
+}
+
+/**
+ * What reaches a task from outside of its sources: the wall clock, and the ends of calls. Whatever it is, an
+ * operator can only note it. The next commit writes what was noted to the internal inputs, and the task acts
+ * on it when it reads it back. So a replay, which reads the same records, acts in the same way.
+ *
+ * A task that fails forgets what it had noted and not committed. Operators know from their stores what they
+ * have to note again.
+ */
+export class Outside {
+  readonly #wake: () => void;
+  readonly #alarms = new Set<SetAlarm>();
+  #noted: Noted[] = [];
+
+  /** @param wake Interrupts a task that waits for records. */
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  /** Whether something is noted that no commit has written. */
+  get isAwaited(): boolean {
+    return this.#noted.length > 0;
+  }
+
+  note(topic: string, record: NotedRecord): void {
+    this.#noted.push({ ...record, topic });
+    if (this.#noted.length === 1) this.#wake();
+  }
+
+  /** `ring` is called between two batches, once for each time that is set. */
+  alarm(ring: (now: number) => void): Alarm {
+    const alarm = new SetAlarm(ring, this.#wake);
+    this.#alarms.add(alarm);
+    return alarm;
+  }
+
+  /** When the next alarm rings; positive infinity if none is set. */
+  get nextAlarm(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#alarms) if (at < next) next = at;
+    return next;
+  }
+
+  /** Rings the alarms that are due, by their times. */
+  ring(now: number): void {
+    if (this.nextAlarm > now) return;
+    const due = [...this.#alarms].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    for (const alarm of due) {
+      alarm.clear();
+      alarm.ring(now);
+    }
+  }
+
+  /**
+   * Takes what was noted, as records for this partition of their topics.
+   *
+   * @param reached Everything that the task had read: see after.ts.
+   */
+  take(partition: number, reached: readonly PartitionOffset[]): readonly ProducerRecord[] {
+    const noted = this.#noted;
+    this.#noted = [];
+    const known = new Set<string>();
+    return noted.map(({ topic, key, value, timestamp, headers, origin }) => {
+      const own = headers.with(ORIGIN_HEADER, origin);
+      // Those that follow in the same topic have their turn directly after the first.
+      const first = !known.has(topic);
+      known.add(topic);
+      return { topic, partition, key, value, timestamp, headers: first ? withAfter(own, reached) : own };
+    });
+  }
+}
