@@ -66,7 +66,10 @@ const WINGS = {
       may: ['contract', 'common', 'buffers'],
       why: 'What the wall clock does is noted, and then read: one way for timers, idle windows and gaps.',
     },
-    reorder: { may: ['contract', 'common', 'clock'], why: 'The queue of an entity and its gaps, for reorderByVersion only.' },
+    reorder: {
+      may: ['contract', 'common', 'clock'],
+      why: 'The queue of an entity and its gaps, for reorderByVersion only.',
+    },
     folds: {
       may: ['windows', 'contract', 'common', 'declare', 'buffers', 'clock'],
       why: 'One aggregate for each key, or for each key and window. Operators choose a fold; a fold knows none of them.',
@@ -149,7 +152,7 @@ const WINGS = {
     },
     changelog: { may: ['config'], why: 'The format of changelog records, and who wrote them.' },
     inputs: {
-      may: ['record'],
+      may: ['config', 'record'],
       why: 'What does not come from the sources: it is noted, written by a commit, and read back as a record.',
     },
     group: { may: ['config', 'topics'], why: 'Which member has which task. It opens none.' },
@@ -158,9 +161,12 @@ const WINGS = {
       why: 'What committed offsets mean, and what it means that they are gone. It reads and judges, and processes nothing.',
     },
     align: { may: ['config', 'topics', 'offsets'], why: 'How far tasks are in time. It knows offsets, not records.' },
-    poll: { may: ['config', 'topics', 'inputs', 'align'], why: 'Step 1, in: from the broker to decoded records in one order.' },
+    poll: {
+      may: ['config', 'topics', 'inputs', 'align'],
+      why: 'Step 1, in: from the broker to decoded records in one order.',
+    },
     send: {
-      may: ['config', 'topics', 'offsets', 'align', 'record', 'poll'],
+      may: ['config', 'topics', 'offsets', 'align', 'record', 'inputs', 'poll'],
       why: 'Step 3, out: encoded records, calls and dead letters. Operators and stages are below in the flow, not in imports.',
     },
     batch: {
@@ -172,7 +178,7 @@ const WINGS = {
       why: 'From the broker to a task that is ready: where it begins, and its stores from their changelogs.',
     },
     commit: {
-      may: ['config', 'topics', 'offsets', 'changelog', 'record', 'send', 'batch', 'restore'],
+      may: ['config', 'topics', 'offsets', 'changelog', 'record', 'inputs', 'send', 'batch', 'restore'],
       why: 'Step 4, kept: what a batch has changed, in the order that survives a crash.',
     },
     globals: { may: ['config', 'topics', 'poll', 'send'], why: 'Global tables belong to the process, not to a task.' },

@@ -81,14 +81,6 @@ export type {
 } from './dsl/operators/latest-by-timestamp.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
-  ProcessOptions,
-} from './dsl/process/process-context.js';
-export type {
-  /** @deprecated Import it from `millrace/options`. */
-  ReorderByVersionOptions,
-} from './dsl/reorder/reorder-options.js';
-export type {
-  /** @deprecated Import it from `millrace/options`. */
   SelectKeyOptions,
 } from './dsl/operators/stateless.js';
 export type {
@@ -105,6 +97,14 @@ export type {
   /** @deprecated Import it from `millrace/options`. */
   ToTableOptions,
 } from './dsl/operators/to-table.js';
+export type {
+  /** @deprecated Import it from `millrace/options`. */
+  ProcessOptions,
+} from './dsl/process/process-context.js';
+export type {
+  /** @deprecated Import it from `millrace/options`. */
+  ReorderByVersionOptions,
+} from './dsl/reorder/reorder-options.js';
 export {
   /** @deprecated Called `validateTopology` now. */
   validate,

@@ -22,13 +22,13 @@ export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-t
 export { latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { flatMap, map } from './dsl/operators/map.js';
 export { process, process as processRecords } from './dsl/operators/process.js';
-export type { ProcessContext } from './dsl/process/process-context.js';
-export type { StoreDefinition } from './dsl/process/process-stores.js';
 export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';
 export { suppress } from './dsl/operators/suppress.js';
 export { to } from './dsl/operators/to.js';
 export { toTable } from './dsl/operators/to-table.js';
+export type { ProcessContext } from './dsl/process/process-context.js';
+export type { StoreDefinition } from './dsl/process/process-stores.js';
 export { topology, validate as validateTopology } from './dsl/topology.js';
 export type { TopologyBuilder } from './dsl/topology-builder.js';
 export { calendar } from './dsl/windows/calendar.js';

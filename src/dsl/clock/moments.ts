@@ -155,7 +155,8 @@ export class Moments<K, P> {
   }
 }
 
-const earliest = (row: Row): number | undefined => (row.length === 0 ? undefined : Math.min(...row.map(([, due]) => due)));
+const earliest = (row: Row): number | undefined =>
+  row.length === 0 ? undefined : Math.min(...row.map(([, due]) => due));
 
 const placeOf = (due: number, key: Buffer): string => `${due} ${key.toString('base64url')}`;
 

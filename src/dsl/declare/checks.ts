@@ -33,7 +33,11 @@ export function checkSerdes(
 }
 
 /** Notes a topic that is declared twice, in different ways. */
-export function checkSameSource(complaints: Complaints, known: DeclaredSource, spec: Omit<DeclaredSource, 'id' | 'outlet'>): void {
+export function checkSameSource(
+  complaints: Complaints,
+  known: DeclaredSource,
+  spec: Omit<DeclaredSource, 'id' | 'outlet'>,
+): void {
   const same =
     known.key.name === spec.key?.name &&
     known.value.name === spec.value?.name &&

@@ -73,7 +73,8 @@ export class WindowResults<K, V, A> {
     const open = this.#closing;
     if (open) return () => open.next + this.#windows.closesAfterMs;
     // After the last record's windows have left the store, nothing is left to close.
-    return (time) => (time < this.#store.streamTime + this.#windows.retentionMs ? next(time) : Number.POSITIVE_INFINITY);
+    return (time) =>
+      time < this.#store.streamTime + this.#windows.retentionMs ? next(time) : Number.POSITIVE_INFINITY;
   }
 
   /**

@@ -7,7 +7,12 @@ import { currentDeclaring, withMark } from '../declare/attach.js';
 import { checkSerdes } from '../declare/checks.js';
 import type { Rekey } from '../pipelines/ambient.js';
 import { DeclaredClock } from '../process/process-clock.js';
-import type { ProcessFunction, ProcessOptions, ProcessorOptions, StoreDefinitions } from '../process/process-context.js';
+import type {
+  ProcessFunction,
+  ProcessOptions,
+  ProcessorOptions,
+  StoreDefinitions,
+} from '../process/process-context.js';
 import { type StoreDefinition, storeSpecs } from '../process/process-stores.js';
 import { type AnyOptions, UserProcessor } from '../process/user-processor.js';
 

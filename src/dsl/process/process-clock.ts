@@ -1,7 +1,7 @@
 import { StreamsError } from '../../model/errors.js';
 import { show } from '../../model/text/show.js';
 import type { StoreSpec } from '../../state/contract.js';
-import { Moments, type KeyTimer, momentStores } from '../clock/moments.js';
+import { type KeyTimer, Moments, momentStores } from '../clock/moments.js';
 import { factsOf, timersOf } from '../clock/noted.js';
 import { firedStore, type MissedFirings, WallTimers } from '../clock/wall-timers.js';
 import type { AnyRecord, AnySerde, InternalInputSpec, Lookups, ProcessorContext } from '../contract/processor.js';

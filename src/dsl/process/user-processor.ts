@@ -100,9 +100,7 @@ export class UserProcessor implements Processor {
       this.#key = null;
       return run(now);
     };
-    return clock === 'wall'
-      ? this.#clock.timers.schedule(everyMs, turn)
-      : this.#context.schedule(everyMs, turn);
+    return clock === 'wall' ? this.#clock.timers.schedule(everyMs, turn) : this.#context.schedule(everyMs, turn);
   }
 
   #keyOfTimer(): unknown {

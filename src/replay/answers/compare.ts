@@ -83,12 +83,15 @@ export async function compare(
     frames.flatMap((frame) => frame.partitions.map((at) => [`${at.topic}:${at.partition}`, at] as const)),
   );
   const { broker, signal, from = EARLIEST, until = LATEST } = options;
-  const slice = await cutSlice(broker, [...partitions.values()], { from, until, now: systemClock.now() });
+  const inputs = new Set(frames.flatMap(({ dates }) => [...dates.inputs]));
+  const bounds = { from, until, now: systemClock.now(), inputs };
+  const slice = await cutSlice(broker, [...partitions.values()], bounds);
   const [one, other] = [taskStores(frames[0].declaration), taskStores(frames[1].declaration)];
   const shared = new Set([...one.keys()].filter((name) => other.has(name)));
   const sides: Side[] = [];
-  const dates = new PastDates(frames[0].declaration, frames[1].declaration);
-  const reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: frames[0].config.logger, signal });
+  const dates = new PastDates(inputs, frames[0].declaration, frames[1].declaration);
+  const datesOf = dates.until(slice.until);
+  const reader = await MergedReader.open(broker, slice, { datesOf, logger: frames[0].config.logger, signal });
   try {
     for (const frame of frames) sides.push(await Side.open(frame, shared));
     const [a, b] = sides as [Side, Side];

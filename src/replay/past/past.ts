@@ -12,7 +12,7 @@ import { MergedReader } from '../slice/merged-reader.js';
 import type { Moment } from '../slice/moment.js';
 import { PastDates } from '../slice/past-dates.js';
 import { cutSlice, type HistoryGap, historyGaps, type Slice } from '../slice/slice.js';
-import { countTopics, ofGroup, partitionsOf, sourceTopics } from '../slice/topics.js';
+import { countTopics, inputTopics, ofGroup, partitionsOf, sourceTopics } from '../slice/topics.js';
 import { topologyIdentity } from '../snapshots/snapshot-format.js';
 import { SnapshotWriter } from '../snapshots/snapshot-writer.js';
 import { type Snapshot, Snapshots } from '../snapshots/snapshots.js';
@@ -56,10 +56,11 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
   );
   const config = withKeptPolicies(await ofGroup(options.broker.admin, resolved, topology), onError);
   const topics = await countTopics(options.broker.admin, topology, config);
-  const partitions = partitionsOf(sourceTopics(topology), topics);
+  const inputs = await inputTopics(topology, options.broker, config.version.prefix);
+  const partitions = partitionsOf([...sourceTopics(topology), ...inputs], topics);
   const serdes = new PastSerdes(config.schemasOf, options);
   const declaration = await serdes.declare(topology);
-  const dates = new PastDates(declaration);
+  const dates = new PastDates(inputs, declaration);
   const identity = topologyIdentity(topology, {
     application: config.version.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
@@ -91,10 +92,10 @@ const withKeptPolicies = (config: EngineConfig, onError: ErrorPolicies | undefin
 
 /** The slice that these moments select. */
 export const sliceOf = (
-  { options, partitions }: PastFrame,
+  { options, partitions, dates }: PastFrame,
   { from = EARLIEST, until = LATEST }: PastSlice,
   clock: Clock = systemClock,
-): Promise<Slice> => cutSlice(options.broker, partitions, { from, until, now: clock.now() });
+): Promise<Slice> => cutSlice(options.broker, partitions, { from, until, now: clock.now(), inputs: dates.inputs });
 
 /** A slice of the past while it is replayed. */
 export class Past {
@@ -161,7 +162,8 @@ export class Past {
               beganWith,
             })
           : undefined;
-      reader = await MergedReader.open(broker, slice, { datesOf: dates.of, logger: config.logger, signal });
+      const datesOf = dates.until(slice.until);
+      reader = await MergedReader.open(broker, slice, { datesOf, logger: config.logger, signal });
       run = await Rerun.open({
         topology,
         serdes,
@@ -248,6 +250,7 @@ function afterSnapshot(slice: Slice, { positions }: Snapshot): Slice {
   const from = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
   return {
     ...slice,
+    inputsFollow: false,
     parts: slice.parts.map((part) => ({
       ...part,
       from: from.get(partitionKey(part.topic, part.partition)) ?? part.from,

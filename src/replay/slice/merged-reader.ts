@@ -5,6 +5,7 @@ import { systemClock } from '../../runtime/config/system.js';
 import { KnownEnds } from '../../runtime/poll/known-ends.js';
 import type { Dates, Lane } from '../../runtime/poll/lane.js';
 import { Merge } from '../../runtime/poll/merge.js';
+import { LaterRecords } from './past-places.js';
 import type { Slice } from './slice.js';
 
 /** Records that are fetched ahead, over all partitions; each partition gets at least a poll's share. */
@@ -37,12 +38,14 @@ export class MergedReader {
   readonly #limitBytes: number;
   readonly #signal: AbortSignal | undefined;
   readonly #endsWith: readonly Lane[] | undefined;
+  /** For internal inputs, if they begin where the sources do. */
+  readonly #later = new Map<Lane, LaterRecords>();
   /** Records of the whole slice, by offsets: holes count as records. */
   readonly total: number;
 
   private constructor(
     reader: Reader,
-    { parts, endsWith }: Slice,
+    { parts, endsWith, inputsFollow }: Slice,
     options: MergedReaderOptions & { readonly ends: KnownEnds },
   ) {
     const { datesOf, ends, signal } = options;
@@ -56,6 +59,9 @@ export class MergedReader {
     const named = new Set(endsWith);
     this.#endsWith =
       endsWith && this.#merge.lanes.filter(({ topic, partition }) => named.has(partitionKey(topic, partition)));
+    const from = new Map(parts.map((part) => [partitionKey(part.topic, part.partition), part.from]));
+    if (inputsFollow)
+      for (const lane of this.#merge.lanes) if (lane.isPlaced) this.#later.set(lane, new LaterRecords(from));
     this.#limit = Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, parts.length)));
     this.#limitBytes = READ_AHEAD_BYTES / Math.max(1, parts.length);
     this.total = parts.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -127,7 +133,7 @@ export class MergedReader {
       const last = batch.records.at(-1);
       const inside =
         last !== undefined && last.offset >= end ? batch.records.filter(({ offset }) => offset < end) : batch.records;
-      this.#merge.receive(lane, inside, Math.min(batch.nextOffset, end));
+      this.#merge.receive(lane, this.#later.get(lane)?.of(inside) ?? inside, Math.min(batch.nextOffset, end));
       if (lane.isRead) this.#reader.remove([lane]);
       else if (!lane.paused && (lane.size > this.#limit || lane.bytes > this.#limitBytes)) {
         lane.paused = true;

@@ -3,6 +3,7 @@ import type { Declaration } from '../../dsl/contract/processor.js';
 import { isNotReady, onceReady } from '../../model/not-ready.js';
 import { deserialize } from '../../runtime/poll/deserialize.js';
 import { AT_ONCE, type Dates } from '../../runtime/poll/lane.js';
+import { PastPlaces } from './past-places.js';
 
 type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
 
@@ -12,8 +13,11 @@ type Dated = Declaration['sources'][number] | Declaration['globalTables'][number
  */
 export class PastDates {
   readonly #byTopic: ReadonlyMap<string, Dates>;
+  /** The topics of internal inputs: their records have places, and no times. */
+  readonly inputs: ReadonlySet<string>;
 
-  constructor(...declarations: readonly Declaration[]) {
+  constructor(inputs: Iterable<string>, ...declarations: readonly Declaration[]) {
+    this.inputs = new Set(inputs);
     const dated = declarations
       .flatMap(({ sources, globalTables }) => [...globalTables, ...sources])
       .filter(({ timestamp }) => timestamp !== undefined)
@@ -29,8 +33,18 @@ export class PastDates {
 
   readonly of = (topic: string): Dates | undefined => this.#byTopic.get(topic);
 
-  /** The event time of a record; fetches the schemas that this needs. */
+  /** The same with the places of internal inputs, in a slice that ends at a moment. */
+  until(moment: number | undefined): (topic: string) => Dates | undefined {
+    const places = new Map(Array.from(this.inputs, (topic) => [topic, new PastPlaces(moment)] as const));
+    return (topic) => places.get(topic) ?? this.of(topic);
+  }
+
+  /**
+   * The event time of a record; fetches the schemas that this needs. NaN for a record of an internal input:
+   * it has none.
+   */
   timeOf(record: BrokerRecord): number | Promise<number> {
+    if (this.inputs.has(record.topic)) return Number.NaN;
     const dates = this.of(record.topic);
     if (dates === undefined) return record.timestamp;
     try {

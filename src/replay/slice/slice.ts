@@ -24,6 +24,10 @@ export interface Slice {
    * their ends; the others end where the merged order has come by then.
    */
   readonly endsWith: readonly string[] | undefined;
+  /** The last moment of the slice, if it ends with one. */
+  readonly until?: number | undefined;
+  /** Internal inputs begin where the sources do: see {@link LaterRecords}. */
+  readonly inputsFollow?: boolean;
 }
 
 /** What is missing in the history of a partition. */
@@ -44,7 +48,7 @@ export interface HistoryGap extends TopicPartition {
 export async function cutSlice(
   broker: Broker,
   partitions: readonly TopicPartition[],
-  { from, until, now }: { readonly from: Moment; readonly until: Moment; readonly now: number },
+  { from, until, now, inputs = new Set() }: SliceBounds,
 ): Promise<Slice> {
   const topics = [...new Set(partitions.map(({ topic }) => topic))];
   const [earliest, latest, described] = await Promise.all([
@@ -58,11 +62,12 @@ export async function cutSlice(
   const bounds: Bounds = { partitions, earliest: byKey(earliest), latest: byKey(latest) };
   const starts = await positions(broker, from, 'start', bounds, now);
   const ends = await positions(broker, until, 'end', bounds, now);
+  const byPlace = ({ kind }: Moment, topic: string): boolean => kind !== 'offset' && inputs.has(topic);
   const parts = partitions.map(({ topic, partition }): SlicePart => {
     const key = partitionKey(topic, partition);
     const [low, high] = [bounds.earliest.get(key) ?? 0, bounds.latest.get(key) ?? 0];
-    const start = starts.get(key) ?? low;
-    const end = ends.get(key) ?? high;
+    const start = (byPlace(from, topic) ? undefined : starts.get(key)) ?? low;
+    const end = (byPlace(until, topic) ? undefined : ends.get(key)) ?? high;
     return {
       topic,
       partition,
@@ -73,9 +78,27 @@ export async function cutSlice(
       compacted: compacted.has(topic),
     };
   });
-  if (until.kind === 'time' || until.kind === 'ago') checkNotBefore(parts, ends, until, now);
+  const sources = parts.filter(({ topic }) => !inputs.has(topic));
+  if (until.kind === 'time' || until.kind === 'ago') checkNotBefore(sources, ends, until, now);
   const named = until.kind === 'offset' ? until.offsets.map((at) => partitionKey(at.topic, at.partition)) : [];
-  return { parts, endsWith: named.length > 0 && named.length < partitions.length ? named : undefined };
+  return {
+    parts,
+    endsWith: named.length > 0 && named.length < partitions.length ? named : undefined,
+    until: timeOf(until, now),
+    inputsFollow: from.kind !== 'earliest' && inputs.size > 0,
+  };
+}
+
+/** What {@link cutSlice} cuts out. */
+export interface SliceBounds {
+  readonly from: Moment;
+  readonly until: Moment;
+  readonly now: number;
+  /**
+   * Topics of internal inputs. Unless an offset names them, the places of their records among those of the
+   * sources decide whether they belong to the slice.
+   */
+  readonly inputs?: ReadonlySet<string>;
 }
 
 /**

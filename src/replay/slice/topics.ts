@@ -1,6 +1,6 @@
 import type { Admin, Broker, TopicDescription, TopicPartition } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
-import { changelogTopic } from '../../graph/naming.js';
+import { changelogTopic, internalInputTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { Logger } from '../../model/ports.js';
 import { firstVersion, readableOffsets, versionOf } from '../../runtime/config/application-version.js';
@@ -20,6 +20,19 @@ export const sourceTopics = ({ graph }: Topology): readonly string[] =>
       graph.nodes.flatMap((node) => (node.kind === 'source' || node.kind === 'globalTable' ? [node.topic] : [])),
     ),
   ].sort();
+
+/** The topics of internal inputs that exist, sorted by name: an application that never ran has none. */
+export async function inputTopics(
+  { graph }: Topology,
+  { admin }: Pick<Broker, 'admin'>,
+  prefix: string,
+): Promise<readonly string[]> {
+  const names = graph.subTopologies.flatMap(({ internalInputs = [] }) =>
+    internalInputs.map((input) => internalInputTopic(prefix, input)),
+  );
+  if (names.length === 0) return names;
+  return (await admin.describeTopics(names)).map(({ name }) => name).sort();
+}
 
 /**
  * The configuration of an application that the tools find by its name, of the version that counts: {@link

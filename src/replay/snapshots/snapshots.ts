@@ -1,8 +1,9 @@
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Broker, partitionKey } from '../../broker/port.js';
+import { type Broker, type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
 import { makePrivateDirectory, writePrivately } from '../../files/write.js';
 import type { PolicyName } from '../../runtime/config/policy.js';
+import { afterOf } from '../../runtime/inputs/after.js';
 import { GLOBAL_DIRECTORY } from '../../state/global/global-state.js';
 import { linkDirectory } from '../rerun/linked-databases.js';
 import type { RerunStorage } from '../rerun/rerun-storage.js';
@@ -200,6 +201,13 @@ function isInside({ positions }: Snapshot, { parts, endsWith }: Slice): boolean 
   return endsWith === undefined || endsWith.some((key) => left.has(key));
 }
 
+/** Whether a snapshot has gone beyond the place of a record of an internal input. */
+const hasPassed = (positions: readonly PartitionOffset[], { headers }: BrokerRecord): boolean => {
+  const at = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  const place = afterOf(headers) ?? [];
+  return place.some(({ topic, partition, offset }) => offset < (at.get(partitionKey(topic, partition)) ?? 0));
+};
+
 /**
  * Whether a fresh run would still begin with exactly these records. A partition that was exhausted when the
  * snapshot was made may have got a record since. If its timestamp is so old that it sorts before records that
@@ -224,6 +232,7 @@ async function isPrefix(
     while (seen.size < grown.length) {
       for (const batch of await reader.poll({ maxRecords: grown.length, maxWaitMs: 500 })) {
         const [first] = batch.records;
+        if (first && dates.inputs.has(batch.topic) && hasPassed(positions, first)) return false;
         if (first && (await dates.timeOf(first)) <= maxTimestamp) return false;
         const end =
           grown.find(({ topic, partition }) => topic === batch.topic && partition === batch.partition)?.to ?? 0;

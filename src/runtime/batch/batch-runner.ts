@@ -145,8 +145,7 @@ export class BatchRunner implements StageHost {
         await this.#refuse(entry, record, jump, i);
         continue;
       }
-      if (decoded.timestamp > recordContext.streamTime && !entry.isNoted)
-        recordContext.streamTime = decoded.timestamp;
+      if (decoded.timestamp > recordContext.streamTime && !entry.isNoted) recordContext.streamTime = decoded.timestamp;
       streamTimes[i] = recordContext.streamTime;
       this.#pusher.push(entry.outlet, decoded);
       if (this.#pusher.failed) await this.#pusher.resolve();

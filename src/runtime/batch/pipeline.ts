@@ -2,13 +2,15 @@ import type { BrokerRecord } from '../../broker/port.js';
 import { type AnyRecord, DECLARE, type Processor, type Receiver, type Topology } from '../../dsl/contract/processor.js';
 import type { SubTopology } from '../../graph/graph.js';
 import { internalInput, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
+import type { Headers } from '../../model/headers.js';
+import { SOURCE_HEADER, sourceCarriers } from '../inputs/reached.js';
 import { deserialize, deserializeRepartitioned } from '../poll/deserialize.js';
 import { SourceDates } from '../poll/source-dates.js';
 import { type JumpState, TimeJumps } from '../poll/time-jumps.js';
 import type { TopicEntry } from '../poll/topic-entry.js';
 import { observedEntry, observedReceiver } from '../record/observer.js';
 import { ORIGIN_HEADER, originCarriers } from '../record/origin.js';
-import { RepartitionItem, SinkItem } from '../record/outbox.js';
+import { type Carried, RepartitionItem, SinkItem } from '../record/outbox.js';
 import type { BatchRunner } from './batch-runner.js';
 import { DirectOutlet, notedEntry } from './noted-entry.js';
 import { planStages } from './plan.js';
@@ -49,10 +51,11 @@ export function buildPipeline(options: {
     const entry = dates ? (record: BrokerRecord) => dates.deserialize(record) : decode;
     entries.set(topic, { node, outlet, jumps, dates, deserialize: entry });
   }
-  const carriers = originCarriers(topology.graph, declaration);
+  const origins = originCarriers(topology.graph, declaration);
+  const sources = sourceCarriers(topology.graph);
   for (const repartition of declaration.repartitions) {
     const { id: node, outlet, name } = repartition;
-    const carries = carriers.has(node);
+    const carries = { origin: origins.has(node), source: sources.has(node) };
     repartition.input.connect(
       observedReceiver(
         node,
@@ -72,12 +75,7 @@ export function buildPipeline(options: {
       internal: name,
       dates: undefined,
       deserialize: (record) =>
-        deserializeRepartitioned(
-          repartition,
-          repartition.table,
-          record,
-          carries ? record.headers.without(ORIGIN_HEADER) : record.headers,
-        ),
+        deserializeRepartitioned(repartition, repartition.table, record, withoutCarried(record.headers, carries)),
     });
   }
   for (const sink of declaration.sinks) {
@@ -104,7 +102,10 @@ export function buildPipeline(options: {
       for (const [i, input] of (spec.internalInputs ?? []).entries()) {
         const outlet = new DirectOutlet(id, receiver(inputs.length + i), () => recordContext.index);
         const topic = internalInputTopic(task.prefix, internalInput(input));
-        entries.set(topic, notedEntry(outlet, internalInput(input), () => recordContext.streamTime));
+        entries.set(
+          topic,
+          notedEntry(outlet, internalInput(input), () => recordContext.streamTime),
+        );
       }
       processors.push(processor);
     }
@@ -112,4 +113,9 @@ export function buildPipeline(options: {
   if (observer) for (const [topic, entry] of entries) entries.set(topic, observedEntry(entry, recordContext, observer));
   runner.connect({ entries, stages });
   return processors;
+}
+
+function withoutCarried(headers: Headers, { origin, source }: Carried): Headers {
+  const rest = origin ? headers.without(ORIGIN_HEADER) : headers;
+  return source ? rest.without(SOURCE_HEADER) : rest;
 }

@@ -39,9 +39,7 @@ export class Timers {
    * after it.
    */
   take(now: number, before = Number.POSITIVE_INFINITY): readonly DueTimer[] {
-    const taken = this.#timers
-      .filter((timer) => timer.due <= now && timer.due < before)
-      .sort((a, b) => a.due - b.due);
+    const taken = this.#timers.filter((timer) => timer.due <= now && timer.due < before).sort((a, b) => a.due - b.due);
     return taken.map((timer) => {
       const { due } = timer;
       timer.due = nextMultiple(timer.everyMs, now);

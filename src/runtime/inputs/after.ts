@@ -10,26 +10,30 @@ import type { Headers } from '../../model/headers.js';
  */
 const AFTER_HEADER = 'millrace.after';
 
-/** `orders-0@42 payments-0@7`: next offsets. Names of topics contain neither `@` nor blanks. */
-const textOf = (positions: readonly PartitionOffset[]): string =>
-  positions.map(({ topic, partition, offset }) => `${topic}-${partition}@${offset}`).join(' ');
+/** `orders-0@42`: a next offset. Names of topics contain neither `@` nor blanks. */
+export const positionText = ({ topic, partition, offset }: PartitionOffset): string =>
+  `${topic}-${partition}@${offset}`;
 
 const POSITION = /^(.+)-(\d+)@(\d+)$/;
 
+/** Undefined: the text is no position. */
+export function positionOf(text: string): PartitionOffset | undefined {
+  const [, topic, partition, offset] = POSITION.exec(text) ?? [];
+  return topic === undefined ? undefined : { topic, partition: Number(partition), offset: Number(offset) };
+}
+
 export const withAfter = (headers: Headers, positions: readonly PartitionOffset[]): Headers =>
-  headers.with(AFTER_HEADER, textOf(positions));
+  headers.with(AFTER_HEADER, positions.map(positionText).join(' '));
 
 /**
  * The positions that a record of an internal input waits for. Undefined: it waits for none. Anyone who may
  * write to the topic writes the header: what does not parse is left out.
  */
 export function afterOf(headers: Headers): readonly PartitionOffset[] | undefined {
-  const text = headers.text(AFTER_HEADER);
-  if (text === undefined) return undefined;
-  return text.split(' ').flatMap((part) => {
-    const [, topic, partition, offset] = POSITION.exec(part) ?? [];
-    return topic === undefined ? [] : [{ topic, partition: Number(partition), offset: Number(offset) }];
-  });
+  return headers
+    .text(AFTER_HEADER)
+    ?.split(' ')
+    .flatMap((part) => positionOf(part) ?? []);
 }
 
 export const withoutAfter = (headers: Headers): Headers => headers.without(AFTER_HEADER);

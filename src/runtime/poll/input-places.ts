@@ -5,5 +5,8 @@ import { AT_ONCE, type Dates } from './lane.js';
 export const INPUT_PLACES: Dates = {
   timeOf: () => AT_ONCE,
   timeWhenReady: () => Promise.resolve(AT_ONCE),
-  after: ({ headers }) => afterOf(headers),
+  placeOf: ({ headers }) => {
+    const after = afterOf(headers);
+    return after && { after };
+  },
 };

@@ -14,10 +14,18 @@ export interface Dates {
    */
   timeWhenReady(record: BrokerRecord, cause: NotReady): Promise<number>;
   /**
-   * Of an internal input: its records have no event times, but places. The turn of a record is directly after
-   * these positions; undefined: directly after the record before it.
+   * Of an internal input: its records have no event times, but places. Undefined: the turn of the record is
+   * directly after the record before it.
    */
-  after?(record: BrokerRecord): readonly PartitionOffset[] | undefined;
+  placeOf?(record: BrokerRecord): InputPlace | undefined;
+}
+
+/** When a record of an internal input has its turn. */
+export interface InputPlace {
+  /** Directly after everything before these positions was taken. */
+  readonly after: readonly PartitionOffset[];
+  /** Only if one of these partitions has another record: what the record says was not known at the end. */
+  readonly isInside?: boolean;
 }
 
 /**
@@ -42,8 +50,8 @@ export class Lane implements TopicPartition {
   time = 0;
   /** Whether it has a next record with a known time. */
   hasHead = false;
-  /** Of an internal input: what must have been taken before its next record. Undefined: nothing. */
-  after: readonly PartitionOffset[] | undefined;
+  /** Of an internal input: when its next record has its turn. Undefined: now. */
+  place: InputPlace | undefined;
   /** The offset that the reader fetches next. */
   fetchedTo: number;
   /** All records before it were taken. */
@@ -71,7 +79,7 @@ export class Lane implements TopicPartition {
 
   /** Whether it is an internal input. */
   get isPlaced(): boolean {
-    return this.#dates?.after !== undefined;
+    return this.#dates?.placeOf !== undefined;
   }
 
   /** The timestamp of its next record in the log. */
@@ -189,7 +197,7 @@ export class Lane implements TopicPartition {
       this.time = head.timestamp;
       return;
     }
-    this.after = this.#dates.after?.(head);
+    this.place = this.#dates.placeOf?.(head);
     try {
       this.time = this.#dates.timeOf(head);
     } catch (error) {

@@ -13,7 +13,7 @@ export interface MergedPartition extends PartitionOffset {
  * partition stay in the order of their offsets. So a record that is older than its predecessor comes directly
  * after it.
  *
- * Records of internal inputs have places in this order: see {@link Dates.after}. When its turn comes, such a
+ * Records of internal inputs have places in this order: see {@link InputPlace}. When its turn comes, such a
  * record comes before all others; until then it holds none of them back.
  *
  * This order is only decided here, for a running task as for a replay. Nothing is taken while a partition
@@ -148,11 +148,14 @@ export class Merge {
   }
 
   #waits(lane: Lane): boolean {
-    if (lane.after === undefined) return false;
+    const { place } = lane;
+    if (place === undefined) return false;
     const isBehind = ({ topic, partition, offset }: PartitionOffset): boolean =>
       (this.lane(topic, partition)?.reached ?? offset) < offset;
-    if (lane.after.some(isBehind)) return true;
-    lane.after = undefined;
+    if (place.after.some(isBehind)) return true;
+    if (place.isInside && !place.after.some(({ topic, partition }) => this.lane(topic, partition)?.hasHead))
+      return true;
+    lane.place = undefined;
     return false;
   }
 

@@ -11,12 +11,19 @@ export type Outgoing =
       readonly kind: 'repartition';
       readonly repartition: DeclaredRepartition;
       readonly record: AnyRecord;
-      /** Its readers ask for the path that it took: see origin.ts. */
-      readonly carriesOrigin: boolean;
+      readonly carries: Carried;
     }
   | { readonly kind: 'raw'; readonly record: Omit<ProducerRecord, 'partition'> };
 
 export type OutboxItem = Outgoing & { readonly place: Place; readonly node: string; readonly push: number };
+
+/** What a record of a repartition topic carries for its readers. */
+export interface Carried {
+  /** The path that it took: see origin.ts. */
+  readonly origin: boolean;
+  /** The source record that caused it: see reached.ts. */
+  readonly source: boolean;
+}
 
 /** A record for a sink. A class for the same reason as {@link Place}; so is the next one. */
 export class SinkItem {
@@ -41,7 +48,7 @@ export class RepartitionItem {
     readonly node: string,
     readonly place: Place,
     readonly push: number,
-    readonly carriesOrigin: boolean,
+    readonly carries: Carried,
   ) {}
 }
 

@@ -15,9 +15,11 @@ import { show } from '../../model/text/show.js';
 import { atTopic } from '../../serdes/at-topic.js';
 import { encodeChange } from '../poll/change-format.js';
 import type { RunObserver } from '../record/observer.js';
-import { ORIGIN_HEADER } from '../record/origin.js';
 import type { OutboxItem } from '../record/outbox.js';
 import { partitionOf } from '../topics/partitioner.js';
+
+/** Headers of a record of a repartition topic, for its readers. */
+export type Carrying = readonly (readonly [name: string, text: string])[];
 
 /** What encoding needs from the task. */
 export interface ProduceContext {
@@ -32,21 +34,21 @@ export interface ProduceContext {
  * Encodes a record of the outbox and chooses its partition. Null if a rule drops it (a repartition drops null
  * keys).
  *
- * @param origin The path of the record, if its readers ask for it.
+ * @param carried Headers that the record carries for its readers.
  */
 export function produce(
   item: OutboxItem,
   context: ProduceContext,
-  origin?: string,
+  carried: Carrying = [],
 ): ProducerRecord | null | Promise<ProducerRecord | null> {
   const topic = topicOf(item, context);
   const partitions = context.partitionsOf(topic);
   if (typeof partitions !== 'number')
-    return partitions.then((known) => whenReady(() => finish(item, topic, known, context, origin)));
+    return partitions.then((known) => whenReady(() => finish(item, topic, known, context, carried)));
   // Only if each record chooses its topic, something may have to be fetched.
   if (item.kind === 'sink' && typeof item.sink.topic === 'function')
-    return whenReady(() => finish(item, topic, partitions, context, origin));
-  return finish(item, topic, partitions, context, origin);
+    return whenReady(() => finish(item, topic, partitions, context, carried));
+  return finish(item, topic, partitions, context, carried);
 }
 
 function finish(
@@ -54,9 +56,9 @@ function finish(
   topic: string,
   partitions: number,
   context: ProduceContext,
-  origin: string | undefined,
+  carried: Carrying,
 ): ProducerRecord | null {
-  const record = encode(item, topic, partitions, context, origin);
+  const record = encode(item, topic, partitions, context, carried);
   if (record !== null) context.observer?.produced(item.node, record, item.place.index);
   return record;
 }
@@ -81,7 +83,7 @@ function encode(
   topic: string,
   partitions: number,
   context: ProduceContext,
-  origin: string | undefined,
+  carried: Carrying,
 ): ProducerRecord | null {
   if (item.kind === 'raw') return { ...item.record, partition: byHash(item.record.key, partitions, context) };
   const { record, node } = item;
@@ -97,7 +99,7 @@ function encode(
       key,
       value,
       timestamp: record.timestamp,
-      headers: origin === undefined ? record.headers : record.headers.with(ORIGIN_HEADER, origin),
+      headers: carried.reduce((headers, [name, text]) => headers.with(name, text), record.headers),
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);

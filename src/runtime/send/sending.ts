@@ -2,14 +2,17 @@ import type { BrokerRecord, ProducerRecord } from '../../broker/port.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { EffectGate } from '../config/effect-gate.js';
 import type { StopLimit } from '../config/stop-limit.js';
-import { originToCarry } from '../record/origin.js';
+import { SOURCE_HEADER, sourceToCarry } from '../inputs/reached.js';
+import { ORIGIN_HEADER, originToCarry } from '../record/origin.js';
 import { Outbox, type OutboxItem, type Outgoing } from '../record/outbox.js';
 import type { RecordContext } from '../record/record-context.js';
 import { Effects } from './effects.js';
 import { type FailureHandler, isFatal } from './failures.js';
-import { type ProduceContext, produce, withoutRow } from './produce.js';
+import { type Carrying, type ProduceContext, produce, withoutRow } from './produce.js';
 import { asLetter, OutputOrigin } from './refusals.js';
 import type { Reprocessing } from './reprocessing.js';
+
+const NOTHING: Carrying = [];
 
 export interface SendingOptions {
   readonly failures: FailureHandler;
@@ -68,7 +71,7 @@ export class Sending {
       for (const item of items) {
         this.#recordContext.index = item.place.index;
         try {
-          const made = produce(item, context, this.#originFor(item));
+          const made = produce(item, context, this.#carriedBy(item));
           const record = made instanceof Promise ? await made : made;
           if (record) this.#take(item, record, produced);
           else failures.count(item.node, 'null-key');
@@ -81,9 +84,15 @@ export class Sending {
     return produced;
   }
 
-  #originFor(item: OutboxItem): string | undefined {
-    if (item.kind !== 'repartition' || !item.carriesOrigin) return undefined;
-    return originToCarry(item.place, this.#recordContext.rootOf);
+  /** The headers that a record of a repartition topic carries. */
+  #carriedBy(item: OutboxItem): Carrying {
+    if (item.kind !== 'repartition' || !(item.carries.origin || item.carries.source)) return NOTHING;
+    const { origin, source } = item.carries;
+    const cause = this.#recordContext.batch.records[item.place.index];
+    return [
+      ...(origin ? [[ORIGIN_HEADER, originToCarry(item.place, this.#recordContext.rootOf)] as const] : []),
+      ...(source && cause ? [[SOURCE_HEADER, sourceToCarry(cause)] as const] : []),
+    ];
   }
 
   async #produceAgain(item: OutboxItem, error: unknown, produced: ProducerRecord[]): Promise<void> {
@@ -93,13 +102,13 @@ export class Sending {
     const ownTopic = item.kind === 'sink' && typeof item.sink.topic === 'function';
     const failure = { node: item.node, error, source: this.sourceOf(index), ownTopic };
     const givenUp = await failures.handle('produce', failure, this.#deadLetter(index), async () => {
-      const record = await produce(item, context, this.#originFor(item));
+      const record = await produce(item, context, this.#carriedBy(item));
       if (record) this.#take(item, record, produced);
     });
     const rest = givenUp ? withoutRow(item) : undefined;
     if (rest === undefined) return;
     try {
-      const record = await produce(rest, context, this.#originFor(item));
+      const record = await produce(rest, context, this.#carriedBy(item));
       if (record) this.#take(rest, record, produced);
     } catch (thrown) {
       // The key cannot be encoded, or its partition does not exist: that was already reported.

@@ -1,3 +1,4 @@
+import type { PartitionOffset } from '../../broker/port.js';
 import type { GlobalView } from '../../state/global/global-view.js';
 import type { TaskState } from '../../state/store/task-state.js';
 import type { BatchRunner } from '../batch/batch-runner.js';
@@ -6,6 +7,7 @@ import { GroupOffsets } from '../commit/group-offsets.js';
 import { serdeConfig } from '../config/serde-bindings.js';
 import { stopped } from '../config/stopped.js';
 import { Outside } from '../inputs/outside.js';
+import { Reached } from '../inputs/reached.js';
 import type { Intake } from '../poll/intake.js';
 import type { Paced } from '../poll/paced-intake.js';
 import { openState } from '../restore/open-state.js';
@@ -14,7 +16,7 @@ import type { TaskLog } from '../restore/task-log.js';
 import { whereToBegin } from '../restore/where-to-begin.js';
 import { TaskOutput } from '../send/task-output.js';
 import { writerOptions } from '../send/writer-options.js';
-import { sourcePartitions } from '../topics/sources.js';
+import { committedSources, sourcePartitions } from '../topics/sources.js';
 import { openIntake } from './open-intake.js';
 import type { TaskOptions } from './task-options.js';
 
@@ -30,6 +32,7 @@ export interface TaskParts {
   readonly loggedAgain: number;
   /** Undefined: the task has no internal input. */
   readonly outside: Outside | undefined;
+  readonly reached: Reached | undefined;
 }
 
 /** The parts that are already open: they must be closed even if the rest fails. */
@@ -95,5 +98,9 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   opened.intake = intake;
   for (const processor of processors) await processor.start?.();
   checkRunning();
-  return { output, runner, intake, offsets, globals, log, loggedAgain, outside };
+  const reached = Reached.of(subTopology, config.version.prefix);
+  const sourcesOfOthers = (): Promise<readonly PartitionOffset[]> =>
+    committedSources(options.topology.graph, ports.broker.admin, config.applicationId);
+  await reached?.begin(begins.committed, sourcesOfOthers);
+  return { output, runner, intake, offsets, globals, log, loggedAgain, outside, reached };
 }

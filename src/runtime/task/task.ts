@@ -163,6 +163,7 @@ export class Task {
     const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
+      this.#parts.reached?.see(records);
       this.#since.beginBatch(records.length, this.#inputsIn(records));
       this.#lastBatch.began(records);
       const sending = this.#parts.output.send(await this.#parts.runner.run(records, this.#lastBatch));
@@ -196,13 +197,14 @@ export class Task {
     // commit.
     if (this.#fatal) throw this.#fatal;
     if (this.#since.inBatch) throw stopped('a batch is not at its end', `task ${this.id}`);
-    const { outside, intake } = this.#parts;
+    const { outside, intake, reached } = this.#parts;
     const isIdle = this.uncommitted === 0 && !outside?.isAwaited;
     if (isIdle && (ahead || !this.#due.mustRefresh(this.#opened.state?.checkpoint)))
       return ahead ? undefined : this.#opened.state?.applyPostponed();
     const { config, ports, membership, metrics } = this.#options;
-    const noted = outside?.take(this.partition, intake.positions) ?? [];
-    const positions = this.#parts.offsets.next(intake.positions);
+    const noted = outside?.take(this.partition, [...intake.positions, ...(reached?.positions ?? [])]) ?? [];
+    const marked = this.#parts.offsets.next(intake.positions);
+    const positions = reached?.withMarks(marked) ?? marked;
     const { logged, applied } = await commit({
       partition: this.partition,
       prefix: config.version.prefix,

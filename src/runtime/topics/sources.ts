@@ -1,5 +1,5 @@
 import { type Admin, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
-import type { SubTopology } from '../../graph/graph.js';
+import type { Graph, SubTopology } from '../../graph/graph.js';
 import { internalInputTopic, repartitionTopic } from '../../graph/naming.js';
 import type { TopicCounts } from './topics.js';
 
@@ -44,4 +44,14 @@ export async function startPositions(
   const fresh = missing.length === 0 ? [] : await admin[`${others}Offsets`](missing);
   const start = new Map(fresh.map((position) => [position.topic, position]));
   return sources.map(({ topic }) => (known.get(topic) ?? start.get(topic)) as PartitionOffset);
+}
+
+/** What an application has committed of the topics that it reads and does not make itself. */
+export async function committedSources(
+  { subTopologies }: Graph,
+  admin: Admin,
+  groupId: string,
+): Promise<readonly PartitionOffset[]> {
+  const topics = new Set(subTopologies.flatMap((sub) => sub.topics));
+  return (await admin.groupOffsets(groupId)).filter(({ topic }) => topics.has(topic));
 }

@@ -1,0 +1,115 @@
+import { type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import type { Graph, SubTopology } from '../../graph/graph.js';
+import { internalInputTopic, repartitionTopic } from '../../graph/naming.js';
+import { ownOf, setOwn } from '../../model/own.js';
+import { addedTo, isFields, textOf } from '../config/offset-texts.js';
+import { positionOf, positionText } from './after.js';
+
+/**
+ * The header of a record of a repartition topic that says which source record caused it, as the position
+ * after it. Only records for tasks with internal inputs have it.
+ */
+export const SOURCE_HEADER = 'millrace.source';
+
+/** The header's text for what a record causes. */
+export const sourceToCarry = ({ topic, partition, offset, headers }: BrokerRecord): string =>
+  headers.text(SOURCE_HEADER) ?? positionText({ topic, partition, offset: offset + 1 });
+
+/** The repartitions that lead to an operator with an internal input, directly or not. */
+export function sourceCarriers({ nodes, edges }: Graph): ReadonlySet<string> {
+  const inputs = new Set(nodes.flatMap(({ kind, id }) => (kind === 'internalInput' ? [id] : [])));
+  const asked = new Set(edges.filter(({ from }) => inputs.has(from)).map(({ to }) => to));
+  // One level further up in each round.
+  for (let known = 0; known < asked.size; ) {
+    known = asked.size;
+    for (const { from, to } of edges) if (asked.has(to)) asked.add(from);
+  }
+  return new Set(nodes.filter(({ kind, id }) => kind === 'repartition' && asked.has(id)).map(({ id }) => id));
+}
+
+/** Bytes of metadata. About 150 partitions fit. */
+const MAX_BYTES = 900;
+
+/**
+ * Up to where a task that reads repartition topics has the source records: the highest position of each source
+ * partition that its records came from. It is kept in the metadata of the offsets of the internal inputs:
+ * `"reached": { topic: [offset of partition 0, …] }`.
+ */
+export class Reached {
+  readonly #repartitions: ReadonlySet<string>;
+  readonly #inputs: ReadonlySet<string>;
+  readonly #positions = new Map<string, PartitionOffset>();
+
+  private constructor(repartitions: Iterable<string>, inputs: Iterable<string>) {
+    this.#repartitions = new Set(repartitions);
+    this.#inputs = new Set(inputs);
+  }
+
+  /** Undefined: the task needs none. */
+  static of(subTopology: SubTopology, prefix: string): Reached | undefined {
+    const { repartitions, internalInputs = [] } = subTopology;
+    if (repartitions.length === 0 || internalInputs.length === 0) return undefined;
+    return new Reached(
+      repartitions.map((name) => repartitionTopic(prefix, name)),
+      internalInputs.map((input) => internalInputTopic(prefix, input)),
+    );
+  }
+
+  get positions(): readonly PartitionOffset[] {
+    return [...this.#positions.values()];
+  }
+
+  /**
+   * Takes up what was committed.
+   *
+   * @param others Called if it does not say how far the task had come: the positions of the tasks before it,
+   * which have come at least as far.
+   */
+  async begin(committed: readonly PartitionOffset[], others: () => Promise<readonly PartitionOffset[]>): Promise<void> {
+    const kept = committed.filter(({ topic }) => this.#inputs.has(topic)).map(reachedOf);
+    const known = kept.find((positions) => positions !== undefined);
+    const begun = committed.some(({ topic, offset }) => this.#repartitions.has(topic) && offset > 0);
+    for (const position of known ?? (begun ? await others() : [])) this.#add(position);
+  }
+
+  /** The task has taken these records. */
+  see(records: readonly BrokerRecord[]): void {
+    for (const { topic, headers } of records) {
+      const text = this.#repartitions.has(topic) ? headers.text(SOURCE_HEADER) : undefined;
+      const position = text === undefined ? undefined : positionOf(text);
+      if (position) this.#add(position);
+    }
+  }
+
+  /** The positions to commit, with what the task has reached. */
+  withMarks(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
+    const reached: Record<string, number[]> = {};
+    for (const { topic, partition, offset } of this.#positions.values()) {
+      const offsets = ownOf(reached, topic) ?? [];
+      offsets[partition] = offset;
+      setOwn(reached, topic, offsets);
+    }
+    for (const offsets of Object.values(reached)) for (let i = 0; i < offsets.length; i++) offsets[i] ??= 0;
+    if (Buffer.byteLength(JSON.stringify(reached)) > MAX_BYTES) return positions;
+    return positions.map((at) =>
+      this.#inputs.has(at.topic) ? { ...at, metadata: addedTo(at.metadata, { reached }) } : at,
+    );
+  }
+
+  #add(position: PartitionOffset): void {
+    const key = partitionKey(position.topic, position.partition);
+    if ((this.#positions.get(key)?.offset ?? 0) < position.offset) this.#positions.set(key, position);
+  }
+}
+
+function reachedOf({ metadata }: PartitionOffset): readonly PartitionOffset[] | undefined {
+  const { reached } = textOf(metadata);
+  if (!isFields(reached)) return undefined;
+  return Object.entries(reached).flatMap(([topic, offsets]) =>
+    Array.isArray(offsets)
+      ? offsets.flatMap((offset: unknown, partition) =>
+          typeof offset === 'number' && offset > 0 ? [{ topic, partition, offset }] : [],
+        )
+      : [],
+  );
+}
