@@ -87,7 +87,7 @@ const WINGS = {
       why: 'A join of streams keeps records, not rows: it needs no tables.',
     },
     process: {
-      may: ['contract', 'common', 'declare', 'clock'],
+      may: ['contract', 'common', 'declare', 'clock', 'tables'],
       why: 'The context of process, its stores and timers.',
     },
     operators: {

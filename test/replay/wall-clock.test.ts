@@ -157,8 +157,8 @@ const records = fc.array(
 );
 
 /**
- * Steps, with event times that follow the wall clock. What is written later is later, also in the other topic:
- * a replay merges by event time, and a running application cannot wait for what was not written yet.
+ * Steps, with event times that follow the wall clock. What is written later is later, also in the other
+ * topic: a replay merges by event time, and a running application cannot wait for what was not written yet.
  */
 const stories: fc.Arbitrary<readonly Step[]> = fc
   .array(
@@ -266,7 +266,8 @@ describe('what the wall clock has done is done again by a replay', () => {
             fc.asyncProperty(stories, fc.constantFrom(1, 2, 7, 1_000), async (story, batchRecords) => {
               const options: EngineOptions = { guarantee, batchRecords };
               const app = new Application({ topology: wire(build), options, broker: memoryBroker() });
-              // The order of what two tasks write to one partition of a repartition topic is that of their commits.
+              // The order of what two tasks write to one partition of a repartition topic is that of their
+              // commits.
               const partitions = how === 'before a repartition' ? 1 : 2;
               await app.createTopics({ in: partitions, more: partitions, out: 1 });
               const all = await lived(app, story);

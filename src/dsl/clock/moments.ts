@@ -24,7 +24,9 @@ type Row = readonly (readonly [id: string, due: number, payload: string])[];
 const rowsName = (name: string): string => `${name}-timers`;
 const dueName = (name: string): string => `${name}-due`;
 
-/** The stores of an operator's moments: the timers of each key, and the keys in the order of their next ones. */
+/**
+ * The stores of an operator's moments: the timers of each key, and the keys in the order of their next ones.
+ */
 export const momentStores = <K>(name: string, key: Serde<K>): readonly StoreSpec[] => [
   { name: rowsName(name), kind: 'keyValue', key, value: serdes.json<Row>() },
   dueStore(dueName(name), key, serdes.json<null>()),

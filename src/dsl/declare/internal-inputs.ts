@@ -10,12 +10,8 @@ export function internalInputNodes(
   { internalInputs = [] }: ProcessorSpec,
 ): readonly Extract<GraphNode, { kind: 'internalInput' }>[] {
   return internalInputs.map(({ name, holds }) => {
-    const id = internalInputId({ name, holds });
+    const id = `internal input ${internalInput({ name, holds })}`;
     noteName(complaints, id, 'name', name);
     return { kind: 'internalInput', id, name, holds };
   });
 }
-
-/** The id of the node of an internal input. */
-export const internalInputId = (input: NonNullable<ProcessorSpec['internalInputs']>[number]): string =>
-  `internal input ${internalInput(input)}`;

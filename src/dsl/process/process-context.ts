@@ -50,8 +50,8 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    *
    * The number is derived from the names of the application and the operator, the record's path, and how many
    * numbers were drawn for it before. The path is the record's source position and all operators and
-   * repartitions since. Inside a timer, the timer's interval and its due time replace the path. In `start` the
-   * numbers are the same at each start of the task.
+   * repartitions since. Inside a timer, the timer's interval and its due time replace the path. In `start`
+   * the numbers are the same at each start of the task.
    */
   random(): number;
   /**

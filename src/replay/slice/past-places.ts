@@ -32,7 +32,9 @@ export class PastPlaces implements Dates {
   }
 }
 
-/** Whether a record belongs to the past before some positions: its turn was before a later record of these. */
+/**
+ * Whether a record belongs to the past before some positions: its turn was before a later record of these.
+ */
 function isBefore(after: readonly PartitionOffset[], positions: ReadonlyMap<string, number>): boolean {
   const known = after.flatMap(({ topic, partition, offset }) => {
     const at = positions.get(partitionKey(topic, partition));

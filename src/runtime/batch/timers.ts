@@ -11,8 +11,9 @@ interface Timer {
 }
 
 /**
- * The stream-time timers of one stage. Each fires at multiples of its interval, counted from zero, and only once however
- * far time has moved. Several due timers fire by due time, then in the order in which they were scheduled.
+ * The stream-time timers of one stage. Each fires at multiples of its interval, counted from zero, and only
+ * once however far time has moved. Several due timers fire by due time, then in the order in which they were
+ * scheduled.
  */
 export class Timers {
   #timers: Timer[] = [];

@@ -31,9 +31,9 @@ export function sourceCarriers({ nodes, edges }: Graph): ReadonlySet<string> {
 const MAX_BYTES = 900;
 
 /**
- * Up to where a task that reads repartition topics has the source records: the highest position of each source
- * partition that its records came from. It is kept in the metadata of the offsets of the internal inputs:
- * `"reached": { topic: [offset of partition 0, …] }`.
+ * Up to where a task that reads repartition topics has the source records: the highest position of each
+ * source partition that its records came from. It is kept in the metadata of the offsets of the internal
+ * inputs: `"reached": { topic: [offset of partition 0, …] }`.
  */
 export class Reached {
   readonly #repartitions: ReadonlySet<string>;

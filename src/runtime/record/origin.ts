@@ -14,8 +14,8 @@ import { FiredPlace, type Place } from './place.js';
  * that plain operators made of one. Zeros are left out. Names contain none of these characters.
  *
  * The path continues after a repartition topic: its records carry theirs in a header, which ends with `|`. So
- * the offset at which a record is stored in that topic does not matter, or how often it is stored. A record of
- * an internal input carries the path of what it stands for, such as the firing of a timer.
+ * the offset at which a record is stored in that topic does not matter, or how often it is stored. A record
+ * of an internal input carries the path of what it stands for, such as the firing of a timer.
  */
 export const ORIGIN_HEADER = 'millrace.origin';
 
@@ -82,8 +82,8 @@ export function originCarriers(
 }
 
 /**
- * One firing of a stream-time timer of a node, in the task of a partition. `moment` is the last multiple of its interval;
- * `nth` counts the firings of the node with the same interval and moment.
+ * One firing of a stream-time timer of a node, in the task of a partition. `moment` is the last multiple of
+ * its interval; `nth` counts the firings of the node with the same interval and moment.
  */
 export const timerOrigin = (timer: {
   readonly node: string;
