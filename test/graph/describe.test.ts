@@ -4,6 +4,7 @@ import { cogroup } from '#src/dsl/operators/cogroup.js';
 import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { groupBy } from '#src/dsl/operators/group-by.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
+import { process } from '#src/dsl/operators/process.js';
 import { filterValues, selectKey, toStream } from '#src/dsl/operators/stateless.js';
 import { suppress } from '#src/dsl/operators/suppress.js';
 import { to } from '#src/dsl/operators/to.js';
@@ -269,5 +270,28 @@ describe('describe as a Mermaid flow chart', () => {
   t3 --> n2
 `,
     );
+  });
+});
+
+describe('describe of an internal input', () => {
+  const { graph } = topology('reminders', (t) => {
+    t.stream('orders', { key: serdes.string, value: serdes.json() }).pipe(
+      process({ name: 'unpaid', timer: { payload: serdes.json(), run: () => undefined } }, () => undefined),
+    );
+  });
+
+  it('names its topic beside the operator that notes and reads it', () => {
+    assert.match(
+      show(graph, 'text'),
+      /internal input unpaid-timers\n {4}notes and reads topic <application>-unpaid-timers\n {4}→ process unpaid\n/,
+    );
+    assert.match(show(graph, 'mermaid'), /t2\(\["#lt;application#gt;-unpaid-timers"\]\)/);
+    assert.match(show(graph, 'mermaid'), /n2 <--> t2/);
+    const { nodes, subTopologies } = JSON.parse(show(graph, 'json'));
+    assert.deepEqual(
+      nodes.filter(({ kind }: { kind: string }) => kind === 'internalInput'),
+      [{ kind: 'internalInput', id: 'internal input unpaid-timers', name: 'unpaid', holds: 'timers' }],
+    );
+    assert.deepEqual(subTopologies[0].internalInputs, ['unpaid-timers']);
   });
 });

@@ -16,10 +16,10 @@ import {
   toStream,
   tumbling,
 } from '#src/index.js';
-import { type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
+import { applyReset, planReset, type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
 import type { CommitStep, EngineOptions } from '#src/runtime/config/config.js';
 import { json } from '../dsl/support.js';
-import { Application, memoryBroker, type TextRecord } from '../support/application.js';
+import { Application, diskMachine, memoryBroker, type TextRecord } from '../support/application.js';
 
 type In = StreamRecord<string, number>;
 const numbers = json<number>();
@@ -299,5 +299,38 @@ describe('what the wall clock has done is done again by a replay', () => {
         });
       }
     }
+  }
+});
+
+describe('a reset to the beginning', () => {
+  for (const [what, build] of Object.entries(operators)) {
+    it(`takes again what the wall clock had brought: ${what}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(stories, async (story) => {
+          const topology = wired['from a source']?.(build) as Topology;
+          const machine = diskMachine();
+          const app = new Application({ topology, broker: memoryBroker(), machine });
+          await app.createTopics({ in: 2, more: 2, out: 1 });
+          const before = (await lived(app, story)).at(-1) as Seen;
+          const out = await app.read('out');
+          await app.stop();
+          const { broker, clock } = app;
+          const { stateDirectory } = machine;
+          const plan = await planReset(topology, {
+            broker,
+            stateDirectory,
+            to: { kind: 'earliest' },
+            now: clock.now(),
+          });
+          await applyReset(plan, { broker, stateDirectory, clock });
+          const [after] = await lived(app, [{ what: 'wait', ms: 0 }]);
+          assert.deepEqual(after?.rows, before.rows);
+          assert.deepEqual(await app.read('out'), out);
+          await app.close();
+          await machine.lose();
+        }),
+        { numRuns: 4 },
+      );
+    });
   }
 });

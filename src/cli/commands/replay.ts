@@ -20,7 +20,7 @@ const EXAMPLES = `
 Records come in the order of their event times over all topics and partitions, into an empty database. Equal times are ordered
 by topic, then by partition; records of a partition keep the order of their offsets. Outputs are printed as JSON lines, each
 with the record that caused it. Nothing is written to the broker, and no offset is committed. Calls of effect are skipped
-and listed. "Now" is the time of the records; wall-clock timers do not fire.
+and listed. "Now" is the time of the records; what the wall clock brought is taken again.
 No schema is registered. Schemas that the registry does not have can be replayed, but not with --shadow-prefix.
 --from snapshot is for topics that have lost their beginning: it begins with the oldest snapshot that the topics can continue from.
 

@@ -29,7 +29,7 @@ const dueName = (name: string): string => `${name}-due`;
  */
 export const momentStores = <K>(name: string, key: Serde<K>): readonly StoreSpec[] => [
   { name: rowsName(name), kind: 'keyValue', key, value: serdes.json<Row>() },
-  dueStore(dueName(name), key, serdes.json<null>()),
+  dueStore(dueName(name), key, serdes.json<true>()),
 ];
 
 export interface MomentsOptions<K, P> {
@@ -53,7 +53,7 @@ export class Moments<K, P> {
   readonly #context: ProcessorContext;
   readonly #options: MomentsOptions<K, P>;
   readonly #rows: OperatorStore<K, Row>;
-  readonly #queue: DueQueue<K, null>;
+  readonly #queue: DueQueue<K, true>;
   readonly #alarm: Alarm;
   /** Keys whose due time is noted, and was not read back yet: `due key`. */
   readonly #noted = new Set<string>();
@@ -134,7 +134,7 @@ export class Moments<K, P> {
     else this.#rows.put(key, after, timestamp);
     if (was === is) return;
     if (was !== undefined) this.#queue.remove(was, key);
-    if (is !== undefined) this.#queue.add(is, key, null, timestamp);
+    if (is !== undefined) this.#queue.add(is, key, true, timestamp);
     this.#arm();
   }
 

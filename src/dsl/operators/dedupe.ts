@@ -33,8 +33,7 @@ export interface DedupeOptions<K, V> {
  * Time is stream time: the highest timestamp that has reached this operator, whether or not its record
  * passed. It survives restarts. A record is a duplicate if stream time has not passed the first record's
  * timestamp + `within`. The store keeps the timestamp and the source position of the first record. So a
- * record that is processed again (by a reset that keeps the stores) is not dropped as its own duplicate. A
- * record that a wall-clock timer caused has no position, so it is never recognised as the first one again.
+ * record that is processed again (by a reset that keeps the stores) is not dropped as its own duplicate.
  * Order is kept. Duplicates are counted (`duplicate`). A null value is a record like any other.
  *
  * State: one row per id in `store`, and its changelog. Let n be the bytes of the id, plus the bytes of the

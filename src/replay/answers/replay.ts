@@ -80,7 +80,8 @@ export interface ReplayReport {
  * over all topics and partitions. Equal times are ordered by topic, then by partition; records of one
  * partition keep the order of their offsets. Each record is processed through all repartitions before the
  * next. So every replay gives the same bytes, as long as the topology is a function of its records
- * ({@link verify} checks that). "Now" is the stream time; wall-clock timers do not fire.
+ * ({@link verify} checks that). "Now" is the stream time; what the wall clock
+ * brought is taken from the internal inputs.
  *
  * State: RocksDB in a temporary directory, removed at the end. Memory: an engine's memory and 20,000 records
  * read ahead, for a slice of any length. Errors: TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE, STOPPED, and those of

@@ -8,8 +8,9 @@ import { type EffectsMode, markOf, type ResetMark } from '../../runtime/offsets/
 import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
 import type { Moment } from '../slice/moment.js';
 import { cutSlice } from '../slice/slice.js';
-import { countTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
+import { countTopics, inputTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
 import { firstUnread } from './first-unread.js';
+import { inputMoves } from './input-moves.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -115,13 +116,18 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const names = [...new Set([...planned.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
   const changelogs = names.map((name) => changelogTopic(version.prefix, name));
   const logged = new Set((await broker.admin.describeTopics(changelogs)).map(({ name }) => name));
+  const inputs = await inputMoves(broker, {
+    partitions: partitionsOf(await inputTopics(topology, broker, version.prefix), topics),
+    ...{ committed, moves },
+    again: action === 'delete',
+  });
   const plan = {
     id: `${applicationId}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
     topology: topology.name,
     applicationId,
     version,
     resumes: unfinished?.id ?? null,
-    moves,
+    moves: [...moves, ...inputs],
     effects,
     stores: {
       action,

@@ -2,8 +2,8 @@ import type { Clock } from '../../model/ports.js';
 import { nextTurn } from '../../runtime/config/system.js';
 
 /**
- * The clock of a rerun follows its records: "now" is the stream time, and pauses take no time. Wall-clock
- * timers never fire.
+ * The clock of a rerun follows its records: "now" is the stream time, and pauses take no time. What the wall
+ * clock brought comes from the internal inputs.
  */
 export class RerunClock implements Clock {
   readonly #streamTime: () => number;

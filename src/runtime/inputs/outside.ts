@@ -35,17 +35,23 @@ class SetAlarm implements Alarm {
  */
 export class Outside {
   readonly #wake: () => void;
+  readonly #isHeld: () => boolean;
   readonly #alarms = new Set<SetAlarm>();
   #noted: Noted[] = [];
 
-  /** @param wake Interrupts a task that waits for records. */
-  constructor(wake: () => void) {
+  /**
+   * @param wake Interrupts a task that waits for records.
+   * @param isHeld While it is true, no alarm rings and nothing is written: the task takes the past again, with
+   * what was noted then.
+   */
+  constructor(wake: () => void, isHeld: () => boolean) {
     this.#wake = wake;
+    this.#isHeld = isHeld;
   }
 
   /** Whether something is noted that no commit has written. */
   get isAwaited(): boolean {
-    return this.#noted.length > 0;
+    return this.#noted.length > 0 && !this.#isHeld();
   }
 
   note(topic: string, record: NotedRecord): void {
@@ -63,6 +69,7 @@ export class Outside {
   /** When the next alarm rings; positive infinity if none is set. */
   get nextAlarm(): number {
     let next = Number.POSITIVE_INFINITY;
+    if (this.#isHeld()) return next;
     for (const { at } of this.#alarms) if (at < next) next = at;
     return next;
   }
@@ -83,6 +90,7 @@ export class Outside {
    * @param reached Everything that the task had read: see after.ts.
    */
   take(partition: number, reached: readonly PartitionOffset[]): readonly ProducerRecord[] {
+    if (this.#isHeld()) return [];
     const noted = this.#noted;
     this.#noted = [];
     const known = new Set<string>();

@@ -55,7 +55,7 @@ export class Sending {
     this.outbox.add({ ...outgoing, node, place: this.#recordContext.place(index), push } as OutboxItem);
   }
 
-  /** A source record; for a wall-clock timer, the position of the last one. */
+  /** A source record; before a commit without records, the position of the last one. */
   sourceOf(index: number): BrokerRecord | SourcePosition {
     return this.#recordContext.batch.records[index] ?? this.#recordContext.position;
   }

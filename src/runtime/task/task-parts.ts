@@ -83,7 +83,13 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   };
   checkRunning();
   const globals = options.globals.views();
-  const outside = subTopology.internalInputs && new Outside(() => opened.intake?.wakeup());
+  const phase = begins.again?.phase;
+  const outside =
+    subTopology.internalInputs &&
+    new Outside(
+      () => opened.intake?.wakeup(),
+      () => phase?.isOver === false,
+    );
   const { state } = opened;
   const { ports, stop } = options;
   const { runner, processors } = await buildTaskRunner({

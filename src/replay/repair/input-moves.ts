@@ -1,0 +1,62 @@
+import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
+import { LaterRecords } from '../slice/past-places.js';
+import { furthest, type ResetMove } from './reset-plan.js';
+
+/**
+ * Where a reset sets the positions of internal inputs. If the stores begin empty, the application takes again
+ * what the clock had brought behind the new positions of its sources, each at its place. Otherwise the
+ * positions stay: what was noted has had its effect.
+ */
+export async function inputMoves(
+  broker: Broker,
+  {
+    partitions,
+    committed,
+    moves,
+    again,
+  }: {
+    readonly partitions: readonly TopicPartition[];
+    readonly committed: ReadonlyMap<string, PartitionOffset>;
+    /** Those of the sources. */
+    readonly moves: readonly ResetMove[];
+    readonly again: boolean;
+  },
+): Promise<readonly ResetMove[]> {
+  const begins = new Map(moves.map((move) => [partitionKey(move.topic, move.partition), move.to]));
+  const [earliest, latest] = await Promise.all([
+    broker.admin.earliestOffsets(partitions),
+    broker.admin.latestOffsets(partitions),
+  ]);
+  return Promise.all(
+    partitions.map(async (at, i) => {
+      const position = committed.get(partitionKey(at.topic, at.partition));
+      const [first, end] = [earliest[i]?.offset ?? 0, latest[i]?.offset ?? 0];
+      const to = again ? await firstLater(broker, { ...at, offset: first }, end, begins) : (position?.offset ?? first);
+      return { ...at, from: furthest(position), to, latest: end };
+    }),
+  );
+}
+
+/** The first record of an internal input that does not belong to the past before these positions. */
+async function firstLater(
+  broker: Broker,
+  from: PartitionOffset,
+  end: number,
+  begins: ReadonlyMap<string, number>,
+): Promise<number> {
+  const later = new LaterRecords(begins);
+  const reader = await broker.createReader();
+  try {
+    reader.seek(from);
+    for (let at = from.offset; at < end; ) {
+      for (const { records, nextOffset } of await reader.poll({ maxRecords: 2_000, maxWaitMs: 500 })) {
+        const [first] = later.of(records);
+        if (first) return Math.min(first.offset, end);
+        at = nextOffset;
+      }
+    }
+    return end;
+  } finally {
+    await reader.close();
+  }
+}
