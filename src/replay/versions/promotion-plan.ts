@@ -7,7 +7,7 @@ import { firstBetween } from '../../runtime/offsets/first-between.js';
 import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
 import { firstUnread } from '../repair/first-unread.js';
 import { checkStopped, furthest } from '../repair/reset-plan.js';
-import { countTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
+import { countTopics, inputTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
 import {
   promotionUnfinished,
   type Retirement,
@@ -124,10 +124,11 @@ async function plan(kind: Retirement['kind'], topology: Topology, options: Promo
   // With `live`, a rollback repeats all outputs from the positions of the other version, so unread records do
   // not matter.
   if (kind === 'promote' || effects !== 'live') await checkNothingUnderWay(kind, topology, broker, live, committed);
-  const internal = partitionsOf(
-    subTopologies.flatMap((sub) => sub.repartitions.map((name) => repartitionTopic(version.prefix, name))).sort(),
-    topics,
+  const repartitions = subTopologies.flatMap((sub) =>
+    sub.repartitions.map((name) => repartitionTopic(version.prefix, name)),
   );
+  const inputs = await inputTopics(topology, broker, version.prefix);
+  const internal = partitionsOf([...repartitions.sort(), ...inputs], topics);
   const ends = await broker.admin.latestOffsets(internal);
   return {
     ...head,

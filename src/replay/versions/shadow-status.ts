@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Admin, Broker, PartitionOffset, TopicDescription } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
-import { changelogTopic, repartitionTopic } from '../../graph/naming.js';
+import { changelogTopic, internalInput, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName } from '../../model/names.js';
 import type { Clock } from '../../model/ports.js';
@@ -104,6 +104,9 @@ export const promotionUnfinished = (applicationId: string, { id, kind }: Retirem
 
 export const internalTopicNames = ({ graph }: Topology, prefix: string): readonly string[] => [
   ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [])),
+  ...graph.nodes.flatMap((node) =>
+    node.kind === 'internalInput' ? [internalInputTopic(prefix, internalInput(node))] : [],
+  ),
   ...graph.stores.map(({ name }) => changelogTopic(prefix, name)),
 ];
 
