@@ -15,7 +15,7 @@ export interface SettlementLimits {
   readonly characters: number;
 }
 
-const LIMITS: SettlementLimits = { pages: 8_192, characters: 8 * 1024 * 1024 };
+const LIMITS: SettlementLimits = { pages: 8_192, characters: 4 * 1024 * 1024 };
 
 /** What the entries say that this version cannot use. */
 export interface LedgerProblems {

@@ -17,7 +17,7 @@ export interface PredicateForm {
   readonly of: string;
 }
 
-export const ROW_PREDICATE: PredicateForm = {
+const ROW_PREDICATE: PredicateForm = {
   option: '--when',
   names: ['key', 'value', 'before', 'timestamp'],
   example: 'value.balance < 0',
