@@ -40,8 +40,9 @@ export interface LetterTopic {
 
 /**
  * Looks at the dead letter topic of an application: which letters there are, and how long it keeps them.
- * Errors: TOPIC_UNKNOWN if `deadLetterTopic` names a topic that does not exist, CONFIG_INVALID for a name that
- * is none, and those of the broker.
+ *
+ * Errors: TOPIC_UNKNOWN if `deadLetterTopic` names a topic that does not exist, CONFIG_INVALID for a name
+ * that is none, and those of the broker.
  */
 export async function letterTopic(options: LetterOptions): Promise<LetterTopic> {
   const { broker, applicationId, deadLetterTopic } = options;
