@@ -33,7 +33,7 @@ describe('a wrong command line', () => {
     ['state get topology.ts --key a', /^USAGE: required option '--store <name>' not specified/],
     ['dlq list', /^USAGE: cannot tell which application: saw neither a file nor --app, expected one of them/],
     ['dlq list topology.ts --since yesterday', /^USAGE: cannot read --since: saw "yesterday"/],
-    ['dlq list topology.ts --state closed', /^USAGE: .*'closed' is invalid. Allowed choices are open, discarded/],
+    ['dlq list topology.ts --status closed', /^USAGE: .*'closed' is invalid. Allowed choices are open, discarded/],
     ['dlq list topology.ts --limit 0', /^USAGE: cannot read --limit: saw "0"/],
     ['dlq show topology.ts', /^USAGE: cannot tell which letter to show: saw no id, expected PARTITION@OFFSET/],
     ['dlq discard topology.ts --all', /^USAGE: required option '--reason <text>' not specified/],

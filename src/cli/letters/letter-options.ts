@@ -60,5 +60,6 @@ export const withLetterSource = withOptions(addSource);
 /** Adds the options that say which letters: all of {@link LetterChoice}. */
 export const withLetterChoice = withOptions(addChoice);
 
-export const stateOption = () =>
-  new Option('--state <state>', 'letters in this state').choices(STATES).default('open' as const);
+/** Not `--state`: that is the directory of the state, also in the configuration. */
+export const statusOption = () =>
+  new Option('--status <status>', 'open, or settled letters, or all').choices(STATES).default('open' as const);

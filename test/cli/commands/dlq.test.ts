@@ -54,7 +54,7 @@ describe('millrace dlq', () => {
       /^0@0 {2}2026-03-01T00:00:00\.000Z {2}payments\[3\]@42 {2}to out +PROCESS_FAILED {2}no such account +open$/;
     assert.match(rows[0] ?? '', line);
     assert.match(rows[1] ?? '', /^0@1 .* by-account +VERSION_GAP +version 2 is missin/);
-    assert.match(rows[2] ?? '', /^0@3 .* - +- +- +no letter of millrace: somebody else wrote this record +open$/);
+    assert.match(rows[2] ?? '', /^0@3 .* - +- +- +no letter of millra.* open$/);
     assert.equal(
       rows.at(-1),
       '4 letters; payments-dead-letter has 4 open, 0 discarded, 0 redriven, 1 of them not written by millrace, 1 of other applications left out',
@@ -72,7 +72,7 @@ describe('millrace dlq', () => {
       ['--since 2026-03-01T00:00:00.001Z', []],
       ['--until 2026-03-01', ['0@0', '0@1', '0@3', '0@4']],
       ['--since earliest --until latest --limit 2', ['0@0', '0@1']],
-      ['--state discarded', []],
+      ['--status discarded', []],
     ] as const) {
       assert.deepEqual(await idsOf(here, args), expected, args);
       const raw = await here.lines(`dlq list --app payments --json ${args}`);
@@ -182,7 +182,7 @@ describe('millrace dlq', () => {
     assert.deepEqual([done.code, done.stdout], [0, plan.stdout]);
     assert.equal(done.stderr, 'discarded 2 letters; kept in payments-ledger\n');
     assert.deepEqual(await idsOf(here, ''), ['0@1', '0@3']);
-    assert.deepEqual(await idsOf(here, '--state discarded'), ['0@0', '0@4']);
+    assert.deepEqual(await idsOf(here, '--status discarded'), ['0@0', '0@4']);
     const again = await here.millrace('dlq discard topology.ts --key alice --reason test --yes');
     assert.deepEqual([again.code, again.stderr], [0, 'nothing to discard: no open letter is chosen\n']);
 
@@ -259,8 +259,8 @@ describe('millrace dlq', () => {
       );
     });
     for (const args of [
-      'dlq list topology.ts --state all',
-      'dlq list topology.ts --state all --json',
+      'dlq list topology.ts --status all',
+      'dlq list topology.ts --status all --json',
       'dlq show topology.ts 0@5',
       'dlq show topology.ts 0@5 --json',
       'log topology.ts',
@@ -285,6 +285,19 @@ describe('millrace dlq', () => {
       assert.equal(code, 1, args);
       assert.match(stderr, /^TOPIC_FOREIGN: the topic has the name of the ledger of payments/);
     }
+  });
+
+  it('finds the application by its name in a configuration, and takes an id where the file is left out', async () => {
+    const here = await withLetters();
+    const applications = [{ name: 'payments', file: 'topology.ts' }];
+    here.write('millrace.config.json', JSON.stringify({ state: 'elsewhere', applications }));
+    assert.deepEqual(await idsOf(here, ''), ['0@0', '0@1', '0@3', '0@4']);
+    assert.match(await here.output('dlq show payments 0@1'), /value {8}\{"account":"bob","amount":500\}/);
+    assert.match(await here.output('dlq show 0@1 --app payments'), /operator {5}by-account/);
+    assert.match(
+      (await here.millrace('dlq discard 0@1 --app payments --reason r --dry-run')).stderr,
+      /would discard 1 letter/,
+    );
   });
 
   it('log says so if nothing was noted', async () => {

@@ -6,7 +6,7 @@ import {
   JSON_HELP,
   type LetterChoice,
   type LetterSource,
-  stateOption,
+  statusOption,
   withLetterChoice,
   withLetterSource,
 } from '../../letters/letter-options.js';
@@ -19,7 +19,7 @@ import type { Program } from '../../terminal/program.js';
 import { counted } from '../../terminal/rate.js';
 
 interface Options extends LetterSource, LetterChoice {
-  readonly state: LetterState['name'] | 'all';
+  readonly status: LetterState['name'] | 'all';
   readonly limit?: number | undefined;
   readonly json?: true | undefined;
 }
@@ -31,7 +31,7 @@ ${FILTER_HELP}
 Examples:
   $ millrace dlq list topology.ts
   $ millrace dlq list topology.ts --code DESERIALIZE_FAILED --since ago:1d
-  $ millrace dlq list topology.ts --where 'value.amount > 100' --state all --json | jq .id
+  $ millrace dlq list topology.ts --where 'value.amount > 100' --status all --json | jq .id
   $ millrace dlq list --app payments --broker kafka://localhost:9092`;
 
 /** `millrace dlq list FILE`: lists dead letters. */
@@ -44,7 +44,7 @@ export function addDlqList(program: Program): void {
         .argument('[file]', FILE_HELP),
     ),
   )
-    .addOption(stateOption())
+    .addOption(statusOption())
     .option('--limit <letters>', 'list this many letters at most', wholeNumber('--limit', 1))
     .option('--json', JSON_HELP)
     .addHelpText('after', EXAMPLES)
@@ -65,7 +65,7 @@ function list(file: string | undefined, options: Options, io: Io): Promise<numbe
       await tell(`no letters: the topic ${topic.name} does not exist yet`);
       return 0;
     }
-    const printed = await printLetters(look, { ...filter, state: options.state }, { ...options, json, warnings });
+    const printed = await printLetters(look, { ...filter, state: options.status }, { ...options, json, warnings });
     if (stop.requested) return stop.exitCode;
     await tell(
       printed.cut
