@@ -32,8 +32,12 @@ const FOLDERS = {
     may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime'],
     why: 'The tools for the past are the same engine with another reader and other sinks.',
   },
+  letters: {
+    may: ['model', 'broker', 'runtime'],
+    why: 'Letters are read from topics, and settled in one. No topology is needed for that, and nothing is run.',
+  },
   cli: {
-    may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay'],
+    may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay', 'letters'],
     why: 'The command line may use everything, but not the public door: that is for users.',
   },
 };
@@ -182,6 +186,10 @@ const WINGS = {
       why: 'Step 4, kept: what a batch has changed, in the order that survives a crash.',
     },
     globals: { may: ['config', 'topics', 'poll', 'send'], why: 'Global tables belong to the process, not to a task.' },
+    ledger: {
+      may: ['config', 'topics', 'poll'],
+      why: 'What was done with an application, beside it. Any tool may write to it, and no step of a batch needs it.',
+    },
     task: {
       may: ['config', 'topics', 'align', 'inputs', 'poll', 'send', 'batch', 'restore', 'commit', 'globals'],
       why: 'One sub-topology on one partition puts the four steps together. It does not know who runs it.',
@@ -243,8 +251,12 @@ const WINGS = {
       may: ['terminal', 'load', 'records', 'options'],
       why: 'How the past is opened and shown, for all commands that look back.',
     },
+    letters: {
+      may: ['terminal', 'load', 'records', 'options', 'past'],
+      why: 'How dead letters are opened, chosen and shown. Their keys and moments are those of the past.',
+    },
     commands: {
-      may: ['terminal', 'new', 'load', 'config', 'versions', 'records', 'options', 'schemas', 'run', 'past'],
+      may: ['terminal', 'new', 'load', 'config', 'versions', 'records', 'options', 'schemas', 'run', 'past', 'letters'],
       why: 'One file for each command. Commands do not import each other, except a command its own parts.',
     },
   },
@@ -463,7 +475,7 @@ module.exports = {
         pathNot: [
           '^(topology-examples|templates)/$1/',
           '^test/support/project\\.ts$',
-          '^dist/((testing|replay|serdes/avro|broker/kafkajs|dsl)/)?index\\.(js|d\\.ts)$',
+          '^dist/((testing|replay|letters|serdes/avro|broker/kafkajs|dsl)/)?index\\.(js|d\\.ts)$',
           library('rxjs'),
         ],
         dependencyTypesNot: ['core'],

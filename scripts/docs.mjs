@@ -17,6 +17,7 @@ const expected = () => [
   'api/millrace/functions/dedupe.html',
   'api/millrace/testing/classes/TestDriver.html',
   'api/millrace/replay/functions/bisect.html',
+  'api/millrace/letters/functions/listLetters.html',
   'api/millrace/avro/variables/avro.html',
   ...readdirSync(folder)
     .filter((name) => name.endsWith('.md'))

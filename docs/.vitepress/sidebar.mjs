@@ -8,7 +8,15 @@ import { pageOf } from './pages.mjs';
 const GUIDE = [
   ['Begin', ['README.md', 'Overview'], 'docs/concepts.md', 'docs/guarantees.md'],
   ['Write a topology', 'docs/operators.md', 'docs/windows.md', 'docs/joins.md', 'docs/tables.md', 'docs/avro.md'],
-  ['Run it', 'docs/service.md', 'docs/kafka.md', 'docs/cli.md', 'docs/errors.md', 'docs/failing-records.md'],
+  [
+    'Run it',
+    'docs/service.md',
+    'docs/kafka.md',
+    'docs/cli.md',
+    'docs/errors.md',
+    'docs/failing-records.md',
+    'docs/dead-letters.md',
+  ],
   ['Change it, and look back', 'docs/past.md', 'docs/reset.md', 'docs/changing-a-topology.md'],
   ['The rules in detail', 'docs/time.md', 'docs/wall-clock.md', 'docs/ids.md', 'docs/names.md', 'docs/record-sizes.md'],
   ['Before production', 'docs/performance.md', 'docs/security.md'],

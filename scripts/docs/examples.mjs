@@ -9,10 +9,12 @@ import { makeProject, removeProject, typeCheck } from './project.mjs';
 
 /** Where an example's names come from if it does not say: the first that has the name. */
 const PRELUDE = './doc-prelude.js';
-const MODULES = [PRELUDE, 'millrace', 'millrace/replay', 'rxjs'];
+const MODULES = [PRELUDE, 'millrace', 'millrace/replay', 'millrace/letters', 'rxjs'];
 
 function sources() {
-  const folders = ['dsl', 'replay', join('serdes', 'avro')].map((name) => join('src', name));
+  const folders = ['dsl', 'replay', 'letters', join('runtime', 'ledger'), join('serdes', 'avro')].map((name) =>
+    join('src', name),
+  );
   const files = folders
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)));

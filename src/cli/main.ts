@@ -28,6 +28,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Program) => void
   reset: async () => (await import('./commands/reset.js')).addReset,
   rebuild: async () => (await import('./commands/rebuild.js')).addRebuild,
   promote: async () => (await import('./commands/promote.js')).addPromote,
+  dlq: async () => (await import('./commands/dlq/dlq.js')).addDlq,
+  log: async () => (await import('./commands/log.js')).addLog,
   completion: async () => (await import('./commands/completion.js')).addCompletion,
   schema: async () => (await import('./commands/schema/schema.js')).addSchema,
 };
@@ -99,7 +101,7 @@ function usageError(error: CommanderError, args: readonly string[]): StreamsErro
 }
 
 /** Commands that have commands of their own. */
-const GROUPS: ReadonlySet<string | undefined> = new Set(['state', 'schema']);
+const GROUPS: ReadonlySet<string | undefined> = new Set(['state', 'schema', 'dlq']);
 
 /** How many words name the command: `state get`, or `run`. */
 const depthOf = ([first]: readonly string[]): number => (GROUPS.has(first) ? 2 : 1);

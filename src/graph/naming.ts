@@ -32,6 +32,9 @@ export const timerTopics = (
 /** `<application>-dead-letter`, unless the configuration names another. */
 export const deadLetterTopic = (applicationId: string): string => `${applicationId}-dead-letter`;
 
+/** `<application>-ledger`: what people and tools have done with the application. */
+export const ledgerTopic = (applicationId: string): string => `${applicationId}-ledger`;
+
 /** A task: one sub-topology on one partition. Also the name of its state directory. */
 export const taskId = (subTopology: string, partition: number): string => `${subTopology}-${partition}`;
 

@@ -146,7 +146,11 @@ export const ERROR_CODES = {
   },
   PROMOTION_UNFINISHED: { retryable: false, summary: 'A promotion or a rollback was interrupted; run it again.' },
   INPUT_INVALID: { retryable: false, summary: 'A line of input does not parse or lacks a field.' },
-  PREDICATE_FAILED: { retryable: false, summary: 'The predicate of a bisect threw.' },
+  PREDICATE_FAILED: { retryable: false, summary: 'A predicate threw: of a bisect, or of a list of dead letters.' },
+  LETTER_UNKNOWN: {
+    retryable: false,
+    summary: 'The dead letter topic has no such letter of the application.',
+  },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },
   STOPPED: { retryable: false, summary: 'The engine was stopped at once, before its work was committed.' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly summary: string }>;

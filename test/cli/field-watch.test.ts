@@ -13,7 +13,7 @@ describe('the watch for missing fields', () => {
       seen.every((row, i) => row === rows[i]),
       'the predicate is given the rows themselves',
     );
-    return watch.warnings('s');
+    return watch.warnings('store s');
   };
 
   it('says nothing of a field that any row has, however late', () => {

@@ -3,7 +3,7 @@ import { helpText } from '#src/cli/terminal/help-text.js';
 import { useProjects } from './support.js';
 
 const COMMANDS =
-  'new run describe validate produce consume progress stop config state replay history trace bisect verify reset rebuild promote rollback completion schema';
+  'new run describe validate produce consume progress stop config state replay history trace bisect verify reset rebuild promote rollback completion schema dlq log';
 const BELOW = [
   'state list',
   'state get',
@@ -12,6 +12,9 @@ const BELOW = [
   'schema check',
   'schema generate',
   'schema register',
+  'dlq list',
+  'dlq show',
+  'dlq discard',
 ];
 
 describe('the help of a command', () => {
@@ -33,6 +36,7 @@ describe('the help of a command', () => {
       ['run topology.ts --nope', 'millrace run --help'],
       ['state get topology.ts', 'millrace state get --help'],
       ['schema check --nope', 'millrace schema check --help'],
+      ['dlq discard topology.ts', 'millrace dlq discard --help'],
       ['nope', 'millrace --help'],
     ] as const) {
       const { code, stderr } = await here.millrace(line);

@@ -31,6 +31,18 @@ describe('a wrong command line', () => {
     ['produce payments --duplicate 5', /^USAGE: cannot read --duplicate: saw "5", expected a share/],
     ['describe topology.ts --format pdf', /^USAGE: .*'pdf' is invalid. Allowed choices are text, json, mermaid\./],
     ['state get topology.ts --key a', /^USAGE: required option '--store <name>' not specified/],
+    ['dlq list', /^USAGE: cannot tell which application: saw neither a file nor --app, expected one of them/],
+    ['dlq list topology.ts --since yesterday', /^USAGE: cannot read --since: saw "yesterday"/],
+    ['dlq list topology.ts --status closed', /^USAGE: .*'closed' is invalid. Allowed choices are open, discarded/],
+    ['dlq list topology.ts --limit 0', /^USAGE: cannot read --limit: saw "0"/],
+    ['dlq show topology.ts', /^USAGE: cannot tell which letter to show: saw no id, expected PARTITION@OFFSET/],
+    ['dlq discard topology.ts --all', /^USAGE: required option '--reason <text>' not specified/],
+    [
+      'dlq discard topology.ts --reason x',
+      /^USAGE: cannot tell which letters to discard: saw neither ids nor a filter/,
+    ],
+    ['dlq discard topology.ts 0@1 --all --reason x', /^USAGE: cannot tell which letters.*: saw ids and --all/],
+    ['dlq discard topology.ts --all --reason x', /^USAGE: cannot ask for confirmation: .*expected --yes/],
   ];
 
   for (const [args, error] of cases) {
@@ -88,6 +100,10 @@ describe('help', () => {
     'reset',
     'rebuild',
     'state diff',
+    'dlq list',
+    'dlq show',
+    'dlq discard',
+    'log',
     'replay',
     'history',
     'trace',

@@ -103,7 +103,7 @@ async function findFirst(
   const asked = { ...past, store, key, when: predicate.when, monotone, ...(until && { until }) };
   const fields = new FieldWatch(predicate);
   const found = await bisect(topology, { ...asked, when: fields.around(predicate.when) }).finally(() => {
-    for (const warning of fields.warnings(store)) say(`warning: ${warning}`);
+    for (const warning of fields.warnings(`store ${store}`)) say(`warning: ${warning}`);
   });
   if (!found) {
     say(`it never holds: ${plainText(text)}`);

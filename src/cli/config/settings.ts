@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import type { Command, Option } from '@commander-js/extra-typings';
+import { isLetterId } from '../../letters/letter-id.js';
 import { isStreamsError, StreamsError } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
 import { nearestName } from '../../model/text/nearest-name.js';
@@ -68,7 +69,7 @@ export async function applySettings(command: Command, io: Io): Promise<readonly 
 /** A misspelt variable has no effect. Others that begin with MILLRACE_ may belong to the user. */
 export async function warnOfVariables(command: Command, { env, stderr }: Io): Promise<void> {
   const options = (command.options as readonly Option[]).map((option) => option.attributeName());
-  const known = [...options, ...Object.keys(SETTINGS)].map((name) => variableOf(name).slice(PREFIX.length));
+  const known = [...options, ...Object.keys(SETTINGS), 'actor'].map((name) => variableOf(name).slice(PREFIX.length));
   for (const variable of Object.keys(env)) {
     const name = variable.slice(PREFIX.length);
     if (!variable.startsWith(PREFIX) || known.includes(name)) continue;
@@ -85,7 +86,9 @@ export async function warnOfVariables(command: Command, { env, stderr }: Io): Pr
 function namedTopology(command: Command): string | undefined {
   const [argument] = command.registeredArguments;
   const [given] = command.args;
-  return argument && TOPOLOGY_ARGUMENTS.has(argument.name()) ? given : undefined;
+  // Commands for letters take an id where the file is left out.
+  const isFile = given === undefined || !isLetterId(given);
+  return argument && TOPOLOGY_ARGUMENTS.has(argument.name()) && isFile ? given : undefined;
 }
 
 /** TOPOLOGY_NOT_FOUND for a text that is no file and looks like the name of an application. */

@@ -2,13 +2,31 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../../model/errors.js';
 import { show } from '../../model/text/show.js';
-import type { Predicate } from '../../replay/index.js';
+import type { ChangedRow } from '../../replay/index.js';
 import { usage } from '../terminal/usage.js';
 import { loadModule } from './load-topology.js';
 
+/** What a predicate is asked about, and how users write it. */
+export interface PredicateForm {
+  /** As users write it: `--when`. */
+  readonly option: string;
+  /** The names that an expression may use: fields of what the predicate receives. */
+  readonly names: readonly string[];
+  readonly example: string;
+  /** What the predicate receives: `a row`. */
+  readonly of: string;
+}
+
+const ROW_PREDICATE: PredicateForm = {
+  option: '--when',
+  names: ['key', 'value', 'before', 'timestamp'],
+  example: 'value.balance < 0',
+  of: 'a row',
+};
+
 /** A predicate and its form on the command line. */
-export interface GivenPredicate {
-  readonly when: Predicate;
+export interface GivenPredicate<Of = ChangedRow> {
+  readonly when: (of: Of) => unknown;
   /** The expression, or undefined for a module. */
   readonly expression: string | undefined;
   /** The module's file, or undefined for an expression. */
@@ -18,29 +36,35 @@ export interface GivenPredicate {
 const FILE = /\.[mc]?[jt]s$/;
 
 /**
- * Parses an expression of key, value, before and timestamp, such as `value.balance < 0`. The text may also be
- * the path of a file with a function of `{ key, value, before, timestamp }` as its default export. Errors:
- * USAGE for anything else.
+ * Parses an expression of the names of its form, such as `value.balance < 0`. The text may also be the path
+ * of a file with a function as its default export, which receives them as fields: `({ key, value }) => …`.
+ * Errors: USAGE for anything else.
  */
-export async function parsePredicate(text: string, cwd: string): Promise<GivenPredicate> {
+export async function parsePredicate<Of = ChangedRow>(
+  text: string,
+  cwd: string,
+  form: PredicateForm = ROW_PREDICATE,
+): Promise<GivenPredicate<Of>> {
+  const { option, names, example, of } = form;
   const path = resolve(cwd, text);
   if (FILE.test(text) && (!/\s/.test(text) || existsSync(path))) {
     if (!existsSync(path) || !statSync(path).isFile())
-      throw usage('cannot read --when', `${show(text)}, which is not a file`, 'an expression, or a file');
+      throw usage(`cannot read ${option}`, `${show(text)}, which is not a file`, 'an expression, or a file');
     const { default: exported } = await loadModule(path);
     const when =
       typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : exported;
     if (typeof when !== 'function')
-      throw usage('cannot use the file of --when', `a default export of type ${typeof when}`, 'a function of a row');
-    return { when: when as Predicate, expression: undefined, file: path };
+      throw usage(`cannot use the file of ${option}`, `a default export of type ${typeof when}`, `a function of ${of}`);
+    return { when: when as GivenPredicate<Of>['when'], expression: undefined, file: path };
   }
   try {
-    return { when: await compiled(text), expression: text, file: undefined };
+    return { when: await compiled<Of>(text, names), expression: text, file: undefined };
   } catch (error) {
+    const listed = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
     throw usage(
-      'cannot read --when',
+      `cannot read ${option}`,
       `${show(text)} (${messageOf(error)})`,
-      "an expression such as 'value.balance < 0' of key, value, before and timestamp, or a file",
+      `an expression such as '${example}' of ${listed}, or a file`,
     );
   }
 }
@@ -50,8 +74,10 @@ export async function parsePredicate(text: string, cwd: string): Promise<GivenPr
  * and globals only. Both kinds of brackets enclose it: a text that closes one kind does not parse in the
  * other.
  */
-async function compiled(expression: string): Promise<Predicate> {
-  const code = `export default ({ key, value, before, timestamp }) => (${expression}\n);\n() => [${expression}\n];`;
-  const module: { readonly default: Predicate } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+async function compiled<Of>(expression: string, names: readonly string[]): Promise<GivenPredicate<Of>['when']> {
+  const code = `export default ({ ${names.join(', ')} }) => (${expression}\n);\n() => [${expression}\n];`;
+  const module: { readonly default: GivenPredicate<Of>['when'] } = await import(
+    `data:text/javascript,${encodeURIComponent(code)}`
+  );
   return module.default;
 }

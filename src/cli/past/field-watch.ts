@@ -1,6 +1,6 @@
 import { nearestName } from '../../model/text/nearest-name.js';
 import { plainText } from '../../model/text/plain-text.js';
-import type { ChangedRow, Predicate } from '../../replay/index.js';
+import type { ChangedRow } from '../../replay/index.js';
 import { namedFields } from '../load/named-fields.js';
 import type { GivenPredicate } from '../load/predicate.js';
 
@@ -58,6 +58,9 @@ class Field {
   }
 }
 
+/** What a predicate receives, and its fields are looked at: a row, or a letter. */
+type Seen = Pick<ChangedRow, 'key' | 'value'> & Partial<Pick<ChangedRow, 'before'>>;
+
 /** Notes the fields that the expression of a predicate names and that no row has, such as a misspelt one. */
 export class FieldWatch {
   /** `before` is the same row at another time. */
@@ -73,31 +76,36 @@ export class FieldWatch {
   }
 
   /** The predicate, which is given the same rows. */
-  around(when: Predicate): Predicate {
+  around<Row extends Seen = ChangedRow>(when: (row: Row) => unknown): (row: Row) => unknown {
     return (row) => {
       this.#see(row);
       return when(row);
     };
   }
 
-  /** One line for each field. */
-  warnings(store: string): readonly string[] {
-    const rows = this.#rows === 1 ? '1 row was looked at' : `${this.#rows} rows were looked at`;
+  /**
+   * One line for each field.
+   *
+   * @param of Where the rows are: `store balances`.
+   * @param row The word for one of them.
+   */
+  warnings(of: string, row = 'row'): readonly string[] {
+    const rows = this.#rows === 1 ? `1 ${row} was looked at` : `${this.#rows} ${row}s were looked at`;
     return (
       [
-        ['row', this.#row],
+        [row, this.#row],
         ['key', this.#key],
       ] as const
     ).flatMap(([what, fields]) =>
       fields.missing().map(({ path, beside }) => {
         const near = nearestName(path.at(-1) as string, [...beside]);
         const meant = near === undefined ? '' : `: did you mean ${[...path.slice(0, -1), near].join('.')}?`;
-        return plainText(`no ${what} of store ${store} has a field ${path.join('.')}${meant} (${rows})`);
+        return plainText(`no ${what} of ${of} has a field ${path.join('.')}${meant} (${rows})`);
       }),
     );
   }
 
-  #see({ key, value, before }: ChangedRow): void {
+  #see({ key, value, before }: Seen): void {
     if (this.#done) return;
     this.#rows++;
     try {

@@ -16,17 +16,19 @@ export interface ShownSerdes {
 /**
  * A record as one line of JSON. With serdes, key and value are decoded. Without serdes, a key is text, and a
  * value is its JSON, or else text; bytes that are not text are `{"base64": …}`. Throws the error of a serde
- * that first has to fetch a schema. Headers are pairs, because a name may occur twice.
+ * that first has to fetch a schema.
  */
 function recordLine(record: BrokerRecord, serdes?: ShownSerdes): string {
   const { topic, partition, offset, timestamp } = record;
   const head = JSON.stringify({ topic, partition, offset, timestamp }).slice(0, -1);
-  const headers = record.headers.entries.map(([name, value]) => [
-    name,
-    value === null ? null : textOrBytes(Buffer.from(value)),
-  ]);
-  const { key, value } = record;
-  return `${head},"key":${decodedKey(key, serdes?.key, record) ?? keyJson(key)},"value":${decoded(value, serdes?.value, record) ?? valueJson(value)},"headers":${plainJson(JSON.stringify(headers))}}\n`;
+  const { key, value, headers } = record;
+  return `${head},"key":${keyText(key, serdes, record)},"value":${valueText(value, serdes, record)},"headers":${headersText(headers)}}\n`;
+}
+
+/** Headers as JSON: pairs, because a name may occur twice. */
+export function headersText({ entries }: Headers): string {
+  const pairs = entries.map(([name, value]) => [name, value === null ? null : textOrBytes(Buffer.from(value))]);
+  return plainJson(JSON.stringify(pairs));
 }
 
 /** The lines of records; fetches the schemas that their serdes need. */
@@ -42,12 +44,12 @@ export async function recordLines(records: readonly BrokerRecord[], serdes: Show
 export { toJson };
 
 /** A key as JSON. */
-export const keyText = (key: Buffer | null, serdes?: ShownSerdes): string =>
-  decodedKey(key, serdes?.key) ?? keyJson(key);
+export const keyText = (key: Buffer | null, serdes?: ShownSerdes, of?: Of): string =>
+  decodedKey(key, serdes?.key, of) ?? keyJson(key);
 
 /** A value as JSON. */
-export const valueText = (value: Buffer | null, serdes?: ShownSerdes): string =>
-  decoded(value, serdes?.value) ?? valueJson(value);
+export const valueText = (value: Buffer | null, serdes?: ShownSerdes, of?: Of): string =>
+  decoded(value, serdes?.value, of) ?? valueJson(value);
 
 /** Only the value, unchanged; `null` for a tombstone. */
 export const valueLine = ({ value }: BrokerRecord): Buffer =>

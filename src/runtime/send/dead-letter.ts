@@ -14,6 +14,9 @@ import type { SourcePosition } from '../../model/record.js';
  * | `millrace.error.code`, `millrace.error.message` | why |
  * | `millrace.attempt` | how often it was tried |
  * | `millrace.shortened` | only if the broker refused the full record: what is shorter, and how many bytes it had |
+ *
+ * Kafka Streams says the same under other names (KIP-1034), so that its tools can show these letters, too:
+ * see {@link forKafkaStreams}.
  */
 export function deadLetter(options: {
   readonly topic: string;
@@ -37,7 +40,34 @@ export function deadLetter(options: {
     .with('millrace.error.code', isStreamsError(error) ? error.code : 'PROCESS_FAILED')
     .with('millrace.error.message', messageOf(error))
     .with('millrace.attempt', String(options.attempt));
-  return { topic, key, value, timestamp, headers };
+  const entries = [...headers.entries, ...forKafkaStreams(position, error)];
+  return { topic, key, value, timestamp, headers: new Headers(entries) };
+}
+
+/** The names of these headers: `__streams.errors.topic` and so on. */
+const STREAMS_PREFIX = '__streams.errors.';
+const STREAMS_NAMES = ['exception', 'message', 'topic', 'partition', 'offset'].map((name) => STREAMS_PREFIX + name);
+/** `millrace.error.message` has the whole text. */
+const STREAMS_TEXT_BYTES = 1_024;
+
+/**
+ * The headers that Kafka Streams gives a dead letter. There is no `__streams.errors.stacktrace`: it would
+ * hold paths of the machine, and whoever may read the topic would see them.
+ */
+function forKafkaStreams({ topic, partition, offset }: SourcePosition, error: unknown): readonly HeaderEntry[] {
+  const message = messageOf(error);
+  const exception = isStreamsError(error) ? `${error.code}: ${message}` : `PROCESS_FAILED: ${message}`;
+  const values = [bounded(exception), bounded(message), topic, String(partition), String(offset)];
+  return STREAMS_NAMES.map((name, i) => [name, Buffer.from(values[i] as string)]);
+}
+
+/** Whole characters of at most so many bytes. */
+function bounded(text: string): string {
+  const bytes = Buffer.from(text.slice(0, STREAMS_TEXT_BYTES));
+  if (bytes.length <= STREAMS_TEXT_BYTES) return bytes.toString('utf8');
+  let end = STREAMS_TEXT_BYTES;
+  while (((bytes[end] as number) & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
 }
 
 const PREFIX = 'millrace.';
@@ -66,14 +96,18 @@ const headerBytes = (entries: readonly HeaderEntry[]): number =>
  * Shortens a dead letter to at most `maxBytes`: it keeps the first bytes of the value, key and error text.
  * The record's own headers are left out if they take more than a quarter of that. `millrace.shortened` lists
  * what is shorter and how long it was: `value 1048576, key 70000, headers 312, message 9000`. The origin of
- * the record stays whole.
+ * the record stays whole. The headers for Kafka Streams repeat what others say: they are left out if they
+ * take more than an eighth of the room.
  */
 export function shortened<R extends Content>(letter: R, maxBytes: number): R {
-  const { key, value, headers } = letter;
+  const { key, value } = letter;
+  const { headers, repeating } = withoutRepeating(letter.headers);
   const own = headers.entries.filter(([name]) => !name.startsWith(PREFIX));
   const message = headers.get(MESSAGE) ?? Buffer.alloc(0);
   const fixed = headers.entries.filter(([name]) => name.startsWith(PREFIX) && name !== MESSAGE);
-  const room = Math.max(0, maxBytes - headerBytes(fixed) - SAYING_BYTES);
+  const all = Math.max(0, maxBytes - headerBytes(fixed) - SAYING_BYTES);
+  const repeated = headerBytes(repeating) <= all / 8 ? repeating : [];
+  const room = all - headerBytes(repeated);
 
   const quarter = Math.floor(room / 4);
   const text = message.subarray(0, Math.min(Math.floor(room / 2), Math.max(MESSAGE_BYTES, quarter)));
@@ -93,7 +127,17 @@ export function shortened<R extends Content>(letter: R, maxBytes: number): R {
     ...kept,
     ...fixed,
     [MESSAGE, text],
+    ...repeated,
     ...(said.length > 0 ? [[SHORTENED, Buffer.from(said.join(', '))] as const] : []),
   ];
   return { ...letter, key: keyPart, value: valuePart, headers: new Headers(entries) };
+}
+
+/** Takes out the headers for Kafka Streams: the last of each name. Earlier ones came with the record. */
+function withoutRepeating({ entries }: Headers): { headers: Headers; repeating: readonly HeaderEntry[] } {
+  const last = new Set(STREAMS_NAMES.map((name) => entries.findLastIndex((entry) => entry[0] === name)));
+  return {
+    headers: new Headers(entries.filter((_, i) => !last.has(i))),
+    repeating: entries.filter((_, i) => last.has(i)),
+  };
 }

@@ -28,6 +28,9 @@ const CHANGELOG_CONFIG = {
   ...EVENT_TIME,
 } as const;
 
+/** The last entry about each thing stays for ever. */
+export const LEDGER_CONFIG = { 'cleanup.policy': 'compact', ...EVENT_TIME } as const;
+
 /**
  * Processed records are deleted (see purge.ts), and a broker deletes whole segments: with the size of Kafka
  * Streams, instead of 1 GiB.

@@ -101,6 +101,11 @@ describe('a record that fails', () => {
             'millrace.error.code': code,
             'millrace.error.message': message,
             'millrace.attempt': '1',
+            '__streams.errors.exception': `${code}: ${message}`,
+            '__streams.errors.message': message,
+            '__streams.errors.topic': 'in',
+            '__streams.errors.partition': '0',
+            '__streams.errors.offset': '1',
           },
         });
         const { metrics } = app.engine!.progress();

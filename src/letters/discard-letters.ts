@@ -1,0 +1,159 @@
+import type { Clock } from '../model/ports.js';
+import { systemClock } from '../runtime/config/system.js';
+import { actorOf } from '../runtime/ledger/actor.js';
+import { checkText, letterKey, MAX_ACTOR, MAX_REASON, type NewLedgerEntry } from '../runtime/ledger/ledger-entry.js';
+import { LedgerWriter } from '../runtime/ledger/ledger-writer.js';
+import type { LetterState } from './letter.js';
+import type { LetterPosition } from './letter-id.js';
+import { type LetterOptions, type LetterTopic, letterTopic, unknownLetter } from './letter-topic.js';
+import { Settlements } from './settlements.js';
+
+/** The steps of a discard, in their order; the second one repeats. */
+export type DiscardStep = '1 ledger' | '2 entries' | '3 done';
+
+export interface DiscardOptions extends LetterOptions {
+  /** Which letters: those of `listLetters`, or positions. */
+  readonly letters: Iterable<LetterPosition> | AsyncIterable<LetterPosition>;
+  /** Why they need no more work. */
+  readonly reason: string;
+  /** Who says so. Default: `MILLRACE_ACTOR` of the environment, else the user of the operating system. */
+  readonly actor?: string | undefined;
+  readonly clock?: Clock | undefined;
+  /** Called after each batch. */
+  readonly onProgress?: ((report: DiscardReport) => void) | undefined;
+  /** Called after each step: a crash test throws here. */
+  readonly afterStep?: (step: DiscardStep) => void | Promise<void>;
+}
+
+export interface DiscardReport {
+  /** Letters that are discarded now. */
+  readonly discarded: number;
+  /** Letters that were discarded or fed in again before; they stay as they were. */
+  readonly before: number;
+  /** Letters that the topic no longer keeps: nothing is said about them. */
+  readonly gone: number;
+  /** The topic with the entries; null if there was nothing to write. */
+  readonly ledger: string | null;
+  /** False if the signal has ended the work. */
+  readonly complete: boolean;
+}
+
+const BATCH = 1_000;
+
+/**
+ * Says in the ledger of the application that letters need no more work. The letters themselves stay as they
+ * are. Each gets one entry; one that is settled already gets none.
+ *
+ * | step | what | a crash after it |
+ * |---|---|---|
+ * | 1 ledger | the topic of the ledger exists | nothing is discarded |
+ * | 2 entries | the broker has the entries of at most 1,000 letters; again for the next ones | these are discarded; call it again, and it continues with the others |
+ * | 3 done | all of them are discarded | nothing: it is whole |
+ *
+ * Under a signal it ends after a step, and says so. Two processes that discard the same letter at once may
+ * both write an entry: the later one counts.
+ *
+ * Errors: LETTER_UNKNOWN for a letter that does not exist, CONFIG_INVALID for an empty reason, TOPIC_UNKNOWN,
+ * TOPIC_FOREIGN if the ledger belongs to somebody else, and those of the broker.
+ *
+ * ```ts no-run
+ * const letters = listLetters({ broker, applicationId: 'payments', code: 'DESERIALIZE_FAILED' });
+ * await discardLetters({ broker, applicationId: 'payments', letters, reason: 'test data' });
+ * ```
+ */
+export async function discardLetters(options: DiscardOptions): Promise<DiscardReport> {
+  const { broker, applicationId, reason, clock = systemClock, actor = actorOf(process.env), signal } = options;
+  checkText('reason', reason, MAX_REASON);
+  checkText('actor', actor, MAX_ACTOR);
+  const topic = await letterTopic(options);
+  let writer: LedgerWriter | undefined;
+  let [discarded, before] = [0, 0];
+  const discardable = new Discardable(options, topic, { name: 'discarded', actor, time: clock.now(), reason });
+  const reportOf = (complete: boolean): DiscardReport => ({
+    discarded,
+    before,
+    gone: discardable.gone,
+    ledger: writer?.topic ?? null,
+    complete,
+  });
+  try {
+    for await (const batch of batches(options.letters)) {
+      if (signal?.aborted) return reportOf(false);
+      const gone = discardable.gone;
+      const open = await discardable.openOf(batch);
+      before += batch.length - open.length - (discardable.gone - gone);
+      if (open.length > 0) {
+        if (!writer) {
+          writer = await LedgerWriter.open(broker, applicationId, clock);
+          await options.afterStep?.('1 ledger');
+        }
+        await writer.write(open.map((at) => entryOf(topic, at, { actor, reason })));
+        discarded += open.length;
+        await options.afterStep?.('2 entries');
+      }
+      options.onProgress?.(reportOf(false));
+    }
+    await options.afterStep?.('3 done');
+    return reportOf(true);
+  } finally {
+    await writer?.close();
+  }
+}
+
+function entryOf(
+  { name, topicId }: LetterTopic,
+  at: LetterPosition,
+  by: { readonly actor: string; readonly reason: string },
+): NewLedgerEntry {
+  const key = letterKey({ topic: name, ...at });
+  return { key, what: 'discard', ...by, ...(topicId !== undefined && { fields: { topicId } }) };
+}
+
+/** Knows which letters are still to be discarded. */
+class Discardable {
+  readonly #options: DiscardOptions;
+  readonly #topic: LetterTopic;
+  readonly #state: LetterState;
+  #settlements: Settlements | undefined;
+  gone = 0;
+
+  constructor(options: DiscardOptions, topic: LetterTopic, state: LetterState) {
+    this.#options = options;
+    this.#topic = topic;
+    this.#state = state;
+  }
+
+  /** Those that are open, each once: they count as discarded from now on. */
+  async openOf(letters: readonly LetterPosition[]): Promise<readonly LetterPosition[]> {
+    const open: LetterPosition[] = [];
+    for (const { partition, offset } of letters) {
+      const at = { partition, offset };
+      const part = this.#topic.partitions[partition];
+      // An entry about a letter that does not exist yet would hide the letter that comes there.
+      if (!part || !(offset >= 0 && offset < part.latest)) throw unknownLetter(this.#topic, at);
+      if (offset < part.earliest) {
+        this.gone++;
+        continue;
+      }
+      if (!this.#settlements?.covers(at))
+        this.#settlements = await Settlements.read({ ...this.#options, signal: undefined }, this.#topic, at);
+      if (this.#settlements.stateOf(at).name !== 'open') continue;
+      this.#settlements.settle(at, this.#state);
+      open.push(at);
+    }
+    return open;
+  }
+}
+
+async function* batches(
+  letters: Iterable<LetterPosition> | AsyncIterable<LetterPosition>,
+): AsyncGenerator<readonly LetterPosition[]> {
+  let batch: LetterPosition[] = [];
+  for await (const { partition, offset } of letters) {
+    batch.push({ partition, offset });
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
