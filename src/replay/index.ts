@@ -33,7 +33,8 @@ export type { PastOptions, PastProgress, PastSlice, SnapshotOptions } from './pa
 export { type RebuildOptions, type RebuildReport, rebuildStore } from './repair/rebuild.js';
 export type { RebuildProgress, RebuildStep, RebuiltTask } from './repair/rebuild-task.js';
 export { applyReset, type ResetContext, type ResetStep } from './repair/reset.js';
-export { planReset, type ResetMove, type ResetOptions, type ResetPlan } from './repair/reset-plan.js';
+export type { ResetMove } from './repair/reset-move.js';
+export { planReset, type ResetOptions, type ResetPlan } from './repair/reset-plan.js';
 export type { EventInfo } from './rerun/event.js';
 export type { PastSchemas } from './rerun/past-serdes.js';
 export { formatMoment, type Moment, type OffsetOf, parseMoment } from './slice/moment.js';

@@ -1,6 +1,6 @@
 import { type Broker, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
 import { LaterRecords } from '../slice/past-places.js';
-import { furthest, type ResetMove } from './reset-plan.js';
+import { furthest, type ResetMove } from './reset-move.js';
 
 /**
  * Where a reset sets the positions of internal inputs. If the stores begin empty, the application takes again

@@ -4,13 +4,14 @@ import type { Topology } from '../../dsl/contract/processor.js';
 import { changelogTopic, repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { ApplicationVersion } from '../../runtime/config/application-version.js';
-import { type EffectsMode, markOf, type ResetMark } from '../../runtime/offsets/reset-marks.js';
+import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
 import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
 import type { Moment } from '../slice/moment.js';
 import { cutSlice } from '../slice/slice.js';
 import { countTopics, inputTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
 import { firstUnread } from './first-unread.js';
 import { inputMoves } from './input-moves.js';
+import { furthest, type ResetMove } from './reset-move.js';
 
 export interface ResetOptions {
   readonly broker: Broker;
@@ -38,15 +39,6 @@ export interface ResetOptions {
   readonly effects?: EffectsMode;
   /** The time from which `ago:` counts back, in milliseconds since the epoch. */
   readonly now: number;
-}
-
-/** One source partition and its new position. */
-export interface ResetMove extends TopicPartition {
-  /** The committed offset; null: none was committed. */
-  readonly from: number | null;
-  readonly to: number;
-  /** The end of the log. */
-  readonly latest: number;
 }
 
 /** What exactly a reset will do. */
@@ -163,13 +155,6 @@ export async function checkStopped(broker: Broker, applicationId: string): Promi
     action: 'Stop its processes. The brokers remove one that died when its session ends, after 10 s by default.',
   });
 }
-
-/** The position of a partition before any unfinished reset. */
-export const furthest = (at: PartitionOffset | undefined): number | null => {
-  if (at === undefined) return null;
-  const mark: ResetMark | undefined = markOf(at);
-  return mark && !mark.marked && !mark.over ? Math.max(at.offset, mark.until) : at.offset;
-};
 
 /** The moves of source partitions, and those of partitions of repartition topics that are named. */
 async function movesTo(

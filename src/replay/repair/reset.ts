@@ -17,7 +17,8 @@ import { LOG_CONFIG, REPARTITION_CONFIG } from '../../runtime/topics/topic-uses.
 import { openRocksDatabase } from '../../state/database/rocksdb.js';
 import { diskIdentityFiles } from '../../state/directory/identity-files.js';
 import { rebuildDirectory } from './rebuild-task.js';
-import { checkStopped, furthest, type ResetMove, type ResetPlan } from './reset-plan.js';
+import { furthest, type ResetMove } from './reset-move.js';
+import { checkStopped, type ResetPlan } from './reset-plan.js';
 
 /** The steps of a reset, in their order. */
 export type ResetStep = '1 recorded' | '2 positions' | '3 stores' | '4 topics' | '5 finished';

@@ -6,7 +6,8 @@ import type { ApplicationVersion } from '../../runtime/config/application-versio
 import { firstBetween } from '../../runtime/offsets/first-between.js';
 import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
 import { firstUnread } from '../repair/first-unread.js';
-import { checkStopped, furthest } from '../repair/reset-plan.js';
+import { furthest } from '../repair/reset-move.js';
+import { checkStopped } from '../repair/reset-plan.js';
 import { countTopics, inputTopics, partitionsOf, resolveApplication } from '../slice/topics.js';
 import {
   promotionUnfinished,
