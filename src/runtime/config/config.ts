@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../../model/database.js';
 import { type Duration, durationMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName, NAME_RULE } from '../../model/names.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
 import { show } from '../../model/text/show.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
@@ -13,7 +14,7 @@ import { type ApplicationVersion, firstVersion } from './application-version.js'
 import type { EffectGate } from './effect-gate.js';
 import type { KeptPolicies } from './kept-policies.js';
 import type { LifeHooks } from './life-hooks.js';
-import { type ErrorPolicies, POLICY_NAMES, type PolicyName, type ResolvedPolicy, resolvePolicies } from './policy.js';
+import { type ErrorPolicies, POLICY_NAMES, type PolicyName, resolvePolicies } from './policy.js';
 
 /** The numbered steps of a commit. commit.ts, docs/guarantees.md and the crash tests use the same numbers. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';

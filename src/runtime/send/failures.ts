@@ -3,13 +3,17 @@ import type { AnyRecord, Outlet } from '../../dsl/contract/processor.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
 import { isNotReady, onceReady, whenReady } from '../../model/not-ready.js';
+import { pauseMs } from '../../model/policy/backoff.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { type Clock, sleep } from '../../model/ports.js';
+import { seededRandom } from '../../model/random.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
-import type { PolicyName, ResolvedPolicy } from '../config/policy.js';
+import type { PolicyName } from '../config/policy.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import type { Outgoing } from '../record/outbox.js';
+import { murmur2 } from '../topics/partitioner.js';
 import { deadLetter } from './dead-letter.js';
 
 /** A push that threw on its way to one node. */
@@ -147,14 +151,21 @@ export class FailureHandler {
     return failed.error;
   }
 
+  /** The jitter follows from the record and the attempt: nothing here depends on chance. */
+  #pause({ backoff }: ResolvedPolicy, { node, source }: FailedRecord, attempt: number): number {
+    const { topic, partition, offset } = source;
+    const draw = [this.#config.schemasOf, node, topic, partition, offset, attempt].join('\n');
+    return pauseMs(backoff, attempt, () => seededRandom(murmur2(Buffer.from(draw)))());
+  }
+
   /** The first retry of a record is a warning, further ones are debug messages. */
   #logRetry(
     { code, problem }: StreamsError,
     { node, attempt }: { readonly node: string; readonly attempt: number },
-    { retries, backoffMs }: ResolvedPolicy,
+    { retries, pause }: { readonly retries: number; readonly pause: number },
   ): void {
     const level = attempt === 1 ? 'warn' : 'debug';
-    const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${backoffMs} ms: ${problem}`;
+    const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${pause} ms: ${problem}`;
     this.#config.logger[level]({ node, code, attempt }, text);
   }
 
@@ -193,8 +204,9 @@ export class FailureHandler {
     let attempt = 1;
     for (; again && attempt <= policy.retries && !isPermanent(error, failed); attempt++) {
       this.#metrics.count(node, 'retries');
-      this.#logRetry(atRecord(step, error, node, source), { node, attempt }, policy);
-      await sleep(this.#clock, policy.backoffMs, this.#stop?.noCalls);
+      const pause = this.#pause(policy, failed, attempt);
+      this.#logRetry(atRecord(step, error, node, source), { node, attempt }, { retries: policy.retries, pause });
+      await sleep(this.#clock, pause, this.#stop?.noCalls);
       this.#stop?.check();
       try {
         await whenReady(again);
