@@ -3,6 +3,7 @@ import type { Headers } from '../../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { TimerClock } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { StoreDefinition } from './process-stores.js';
@@ -77,7 +78,7 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
 
 export type Emitted<Out extends AnyRecord> = Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>;
 
-interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> {
+interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions> extends PolicyOptions {
   readonly name: string;
   /** The operator's own stores, by name. */
   readonly stores?: S;

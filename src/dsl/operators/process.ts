@@ -10,6 +10,7 @@ import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import { drawnNumber, drawnUuid } from '../common/drawn.js';
 import { checkForwarded } from '../common/forwarded.js';
 import { sameKey } from '../common/ids.js';
+import { whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Lookups, OriginalRecord, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf } from '../contract/types.js';
@@ -112,6 +113,7 @@ export function process(
         ...(globals.length > 0 && { globals }),
         keyed,
         asksOrigin: true,
+        ...whenGiven(options),
         ...(options.rekey && { emitsKey: options.rekey.key }),
         ...(emits && { emitsValue: emits }),
         create: (context) => new UserProcessor(context, options, ownKey, inherited),

@@ -6,6 +6,7 @@ import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
 import { checkedId, type Id, idSerde, idText, keyId, shownId } from '../common/ids.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
@@ -24,7 +25,7 @@ import {
 import { KeptGaps } from '../reorder/kept-gaps.js';
 import { reorderBufferFull, versionGap, versionInvalid } from '../reorder/version-errors.js';
 
-export interface ReorderByVersionOptions<K, V> {
+export interface ReorderByVersionOptions<K, V> extends PolicyOptions {
   /** The store that holds the next version of each entity, and the records that came too early. */
   readonly store: string;
   /** The record's version: an integer or a bigint, one kind for all records. */
@@ -129,6 +130,7 @@ export function reorderByVersion<K, V, R extends NeedsStream = FactOf<K, V>>(
           { name: `${store}-gaps`, kind: 'keyValue', key: entity, value: serdes.double },
         ],
         keyed: true,
+        ...whenGiven(options),
         // The operator no longer waits for a version that comes later than this.
         ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
         create: (context) =>

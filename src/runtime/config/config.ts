@@ -131,6 +131,8 @@ export interface EngineConfig {
   readonly cacheBytes: number;
   readonly inputBufferBytes: number;
   readonly policies: Readonly<Record<PolicyName, ResolvedPolicy>>;
+  /** The policies that a look back was given: they are stronger than those of operators. */
+  readonly overrides: Readonly<Partial<Record<PolicyName, ResolvedPolicy>>>;
   /** What the committed offsets say of the policies: see kept-policies.ts. Undefined: nothing. */
   readonly kept: KeptPolicies | undefined;
   /** Whether the records are those of the past: an error then says how to look beyond its record. */
@@ -211,6 +213,7 @@ export function resolveConfig(
     cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
     inputBufferBytes: positive('inputBufferBytes', options.inputBufferBytes ?? DEFAULT_INPUT_BUFFER_BYTES),
     policies: resolvePolicies(onError),
+    overrides: {},
     kept: undefined,
     looksBack: false,
     effects: effectGate(options.effects ?? 'live'),

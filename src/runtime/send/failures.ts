@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../../broker/port.js';
-import type { AnyRecord, Outlet } from '../../dsl/contract/processor.js';
+import type { Graph } from '../../graph/graph.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
 import { isNotReady, onceReady, whenReady } from '../../model/not-ready.js';
@@ -10,31 +10,12 @@ import { seededRandom } from '../../model/random.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
+import { leftOutUnder, PoliciesInForce } from '../config/policies-in-force.js';
 import type { PolicyName } from '../config/policy.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import type { Outgoing } from '../record/outbox.js';
 import { murmur2 } from '../topics/partitioner.js';
 import { deadLetter } from './dead-letter.js';
-
-/** A push that threw on its way to one node. */
-export interface Failure {
-  /** The paths that it has not passed: several if they follow the operator that threw. */
-  paths: readonly FailedPath[];
-  readonly outlet: Outlet;
-  readonly record: AnyRecord;
-  readonly error: unknown;
-  readonly index: number;
-  /** The number of the push. */
-  readonly push: number;
-  /** The number of the emission within its cause. */
-  readonly emission: number;
-}
-
-export interface FailedPath {
-  readonly node: string;
-  /** Removes what a push has delivered to the node by other paths. */
-  readonly takeBack: (push: number) => void;
-}
 
 /** A record for which a step threw an error. */
 export interface FailedRecord {
@@ -43,6 +24,11 @@ export interface FailedRecord {
   readonly source: BrokerRecord | SourcePosition;
   /** The topic was chosen for this record, so a topic that does not exist is the record's error. */
   readonly ownTopic?: boolean;
+  /**
+   * The own policy of the stateless operator that threw, if it has one. Asked again after each attempt, which
+   * another operator may have ended. Left out: the node itself failed, and its own policy applies.
+   */
+  readonly own?: () => ResolvedPolicy | undefined;
 }
 
 /** Errors of the program, or limits of it, and not of a record: no policy may continue after them. */
@@ -69,20 +55,27 @@ export class FailureHandler {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #stop: StopLimit | undefined;
+  readonly #policies: PoliciesInForce;
   /** Errors after all attempts, and the number of the last attempt. */
   readonly #tried = new WeakMap<object, number>();
 
   /** @param stop Ends the pauses between attempts. */
-  constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
+  constructor(config: EngineConfig, graph: Graph, clock: Clock, metrics: Metrics, stop?: StopLimit) {
     this.#config = config;
     this.#clock = clock;
     this.#metrics = metrics;
     this.#stop = stop;
+    this.#policies = new PoliciesInForce(config, graph);
   }
 
-  /** Whether the first record that fails for good ends the application. */
-  fails(step: PolicyName): boolean {
-    return this.#config.policies[step].then === 'fail';
+  /** Whether the application may continue without a record that fails at this step, at any operator. */
+  mayContinue(step: PolicyName): boolean {
+    return this.#policies.mayContinue(step);
+  }
+
+  /** The same for records that fail in one processor. */
+  mayGiveUp(node: string): boolean {
+    return this.#policies.of('process', this.#policies.ofNode('process', node)).then !== 'fail';
   }
 
   count(node: string, name: string): void {
@@ -101,14 +94,15 @@ export class FailureHandler {
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
     const { node, source } = failure;
-    const policy = this.#config.policies[step];
     const failed = await this.#tryAgain(step, failure, again);
     if (failed === undefined) return false;
     const { error, attempt } = failed;
+    const own = this.#ownOf(step, failure);
+    const policy = this.#policies.of(step, own);
     const positioned = atRecord(step, error, node, source);
     if (ends(error, failure)) throw positioned;
     if (policy.then === 'fail') throw this.#final(step, positioned);
-    this.#metrics.leftOut.add(step);
+    this.#metrics.leftOut.add(leftOutUnder(step, own));
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -141,7 +135,7 @@ export class FailureHandler {
   async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
     const failed = await this.#tryAgain('deserialize', failure, again);
     if (failed === undefined) return undefined;
-    const { then } = this.#config.policies.deserialize;
+    const { then } = this.#policies.of('deserialize', this.#ownOf('deserialize', failure));
     if (then === 'fail' || isFatal(failed.error)) {
       const positioned = atRecord('deserialize', failed.error, failure.node, failure.source);
       throw isFatal(failed.error) ? positioned : this.#final('deserialize', positioned);
@@ -149,6 +143,10 @@ export class FailureHandler {
     // The record will fail with this error again when its turn comes: nothing is retried then.
     if (typeof failed.error === 'object' && failed.error !== null) this.#tried.set(failed.error, failed.attempt);
     return failed.error;
+  }
+
+  #ownOf(step: PolicyName, { node, own }: FailedRecord): ResolvedPolicy | undefined {
+    return own ? own() : this.#policies.ofNode(step, node);
   }
 
   /** The jitter follows from the record and the attempt: nothing here depends on chance. */
@@ -186,7 +184,6 @@ export class FailureHandler {
     again: (() => void | Promise<void>) | undefined,
   ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
     const { node, source } = failed;
-    const policy = this.#config.policies[step];
     let { error } = failed;
     const tried = typeof error === 'object' && error !== null ? this.#tried.get(error) : undefined;
     if (tried !== undefined) return { error, attempt: tried };
@@ -202,7 +199,9 @@ export class FailureHandler {
       }
     }
     let attempt = 1;
-    for (; again && attempt <= policy.retries && !isPermanent(error, failed); attempt++) {
+    for (; again && !isPermanent(error, failed); attempt++) {
+      const policy = this.#policies.of(step, this.#ownOf(step, failed));
+      if (attempt > policy.retries) break;
       this.#metrics.count(node, 'retries');
       const pause = this.#pause(policy, failed, attempt);
       this.#logRetry(atRecord(step, error, node, source), { node, attempt }, { retries: policy.retries, pause });

@@ -81,6 +81,7 @@ describe('the configuration', () => {
       cacheBytes: 32 * 1024 * 1024,
       inputBufferBytes: 64 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
+      overrides: {},
       kept: undefined,
       looksBack: false,
       deadLetterTopic: 'app-dead-letter',
