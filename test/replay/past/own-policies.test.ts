@@ -6,6 +6,7 @@ import {
   type ErrorPolicies,
   type ErrorPolicy,
   effect,
+  joinGlobalTable,
   mapValues,
   serdes,
   type Topology,
@@ -14,7 +15,7 @@ import {
 } from '#src/index.js';
 import { history, type PastOptions, parseMoment, replay, stateAsOf, verify } from '#src/replay/index.js';
 import { failure, json } from '../../dsl/support.js';
-import { Application, memoryBroker } from '../../support/application.js';
+import { Application, createTopics, memoryBroker, writeTopic } from '../../support/application.js';
 import { temporaryDirectory } from '../../support/project.js';
 
 interface Policies {
@@ -184,6 +185,28 @@ describe('looking back, an operator with a policy of its own', () => {
       totalOf(target, { ...options, onError: { process: 'fail' } }),
       failure('PROCESS_FAILED', /in\[0\]@2/),
     );
+    await broker.close();
+  });
+
+  it('that is a global table leaves out the rows that it has left out', async () => {
+    const target = (onError: ErrorPolicy) =>
+      topology('sums', (t) => {
+        const all = t.globalTable('in', { ...json<number>(), store: 'all', onError });
+        t.stream('orders', json<number>()).pipe(
+          joinGlobalTable(all, { key: ({ key }) => key, join: (order, row) => order + row }),
+          to('out', json<number>()),
+        );
+      });
+    const broker = await told();
+    await createTopics(broker, { orders: 1 });
+    await writeTopic(broker, 'orders', [{ key: 'k', value: '100', timestamp: 50 }]);
+    const options = { broker, inMemory: true };
+    assert.deepEqual((await replayed(target('skip'), options)).out, ['108']);
+    await assert.rejects(
+      replayed(target('fail'), options),
+      failure('DESERIALIZE_FAILED', /--on-error deserialize=skip/),
+    );
+    assert.deepEqual((await replayed(target('fail'), { ...options, onError: { deserialize: 'skip' } })).out, ['108']);
     await broker.close();
   });
 
