@@ -1,6 +1,7 @@
 import { type Duration, durationMs } from '../../model/duration.js';
+import { messageOf } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
-import type { ErrorPolicy, FinalPolicyName } from '../../model/policy/policy.js';
+import { type ErrorPolicy, type FinalPolicyName, resolvePolicy } from '../../model/policy/policy.js';
 import { show } from '../../model/text/show.js';
 import { type ErrorPolicies, POLICY_NAMES } from '../../runtime/config/policy.js';
 import { usage } from '../terminal/usage.js';
@@ -94,7 +95,7 @@ export const several = (text: string, previous: readonly string[] | undefined): 
 
 /**
  * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` retries three times, 100 ms apart,
- * then skips.
+ * then skips. A policy may also be JSON, as in a configuration.
  */
 export function errorPolicies(text: string, previous: ErrorPolicies | undefined): ErrorPolicies {
   const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
@@ -105,6 +106,7 @@ export function errorPolicies(text: string, previous: ErrorPolicies | undefined)
 
 function errorPolicy(text: string): ErrorPolicy {
   if (POLICIES.includes(text)) return text as FinalPolicyName;
+  if (text.startsWith('{')) return policyOfJson(text);
   const [word, retry = '', backoff = '', then = '', ...rest] = text.split(':');
   if (word === 'retry' && /^\d+$/.test(retry) && POLICIES.includes(then) && rest.length === 0) {
     return { retry: Number(retry), backoff: duration('--on-error')(backoff), then: then as FinalPolicyName };
@@ -114,4 +116,19 @@ function errorPolicy(text: string): ErrorPolicy {
     show(text),
     `${POLICIES.join(', ')}, or retry:TIMES:PAUSE:POLICY, for example retry:3:100ms:skip`,
   );
+}
+
+function policyOfJson(text: string): ErrorPolicy {
+  let policy: ErrorPolicy;
+  try {
+    policy = JSON.parse(text);
+  } catch (error) {
+    throw usage(
+      'cannot read the policy of --on-error',
+      messageOf(error),
+      '{ "retry": 3, "backoff": …, "then": "skip" }',
+    );
+  }
+  resolvePolicy(policy, '--on-error');
+  return policy;
 }

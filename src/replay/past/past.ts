@@ -42,19 +42,19 @@ export interface PastFrame {
  * TOPOLOGY_INVALID, CONFIG_INVALID, and those of the registry.
  */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
-  const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
+  const { applicationId, onError, defaultOnError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
   const resolved = resolveConfig(
     topology.name,
     {
       ...(applicationId !== undefined && { applicationId }),
-      ...(onError !== undefined && { onError }),
+      onError: { ...defaultOnError, ...onError },
       ...(deadLetterTopic !== undefined && { deadLetterTopic }),
       ...(cacheBytes !== undefined && { cacheBytes }),
       ...(batchRecords !== undefined && { batchRecords }),
     },
     logger,
   );
-  const config = lookingBack(await ofGroup(options.broker.admin, resolved, topology), onError);
+  const config = lookingBack(await ofGroup(options.broker.admin, resolved, topology), options);
   const topics = await countTopics(options.broker.admin, topology, config);
   const partitions = partitionsOf(sourceTopics(topology), topics);
   const serdes = new PastSerdes(config.schemasOf, options);

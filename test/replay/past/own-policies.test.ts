@@ -19,10 +19,10 @@ import { Application, createTopics, memoryBroker, writeTopic } from '../../suppo
 import { temporaryDirectory } from '../../support/project.js';
 
 interface Policies {
-  readonly source?: ErrorPolicy;
-  readonly map?: ErrorPolicy;
-  readonly sum?: ErrorPolicy;
-  readonly sink?: ErrorPolicy;
+  readonly source?: ErrorPolicy | undefined;
+  readonly map?: ErrorPolicy | undefined;
+  readonly sum?: ErrorPolicy | undefined;
+  readonly sink?: ErrorPolicy | undefined;
 }
 
 /** How often the first function was called. */
@@ -168,6 +168,17 @@ describe('looking back, an operator with a policy of its own', () => {
     assert.equal(await totalOf(sums({}), options), 23);
     await assert.rejects(totalOf(sums({ sum: 'fail' }), options), failure('PROCESS_FAILED', /in\[0\]@4/));
     assert.deepEqual((await replayed(sums({ map: 'deadLetter' }), options)).letters, 1);
+    await broker.close();
+  });
+
+  it('is not overruled by a configuration, which names policies for all looks', async () => {
+    const broker = await told();
+    const of = (process: ErrorPolicy): PastOptions => ({ broker, inMemory: true, defaultOnError: { process } });
+    assert.deepEqual(await replayed(sums(LENIENT), of('fail')), { out: LIVE, letters: 2 });
+    const strict = sums({ ...LENIENT, sum: 'fail' });
+    await assert.rejects(replayed(strict, of('skip')), failure('PROCESS_FAILED', /in\[0\]@4/));
+    assert.equal(await totalOf(strict, { ...of('fail'), onError: { process: 'skip' } }), 23);
+    assert.equal(await totalOf(sums({ ...LENIENT, sum: undefined }), of('skip')), 23);
     await broker.close();
   });
 
