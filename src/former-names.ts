@@ -73,10 +73,6 @@ export type {
 } from './dsl/operators/join-stream.js';
 export type {
   /** @deprecated Import it from `millrace/options`. */
-  JoinTableOptions,
-} from './dsl/operators/join-table.js';
-export type {
-  /** @deprecated Import it from `millrace/options`. */
   LatestByTimestampOptions,
 } from './dsl/operators/latest-by-timestamp.js';
 export type {
@@ -105,6 +101,10 @@ export type {
   /** @deprecated Import it from `millrace/options`. */
   ReorderByVersionOptions,
 } from './dsl/reorder/reorder-options.js';
+export type {
+  /** @deprecated Import it from `millrace/options`. */
+  JoinTableOptions,
+} from './dsl/tables/join-options.js';
 export {
   /** @deprecated Called `validateTopology` now. */
   validate,

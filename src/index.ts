@@ -51,6 +51,8 @@ export type { Graph, Problem } from './graph/graph.js';
 export type { Duration } from './model/duration.js';
 export { ERROR_CODES, type ErrorCode, StreamsError } from './model/errors.js';
 export { Headers } from './model/headers.js';
+export type { Backoff } from './model/policy/backoff.js';
+export type { ErrorPolicy } from './model/policy/policy.js';
 export type { Clock, Logger } from './model/ports.js';
 export type { Change, SourcePosition, StreamRecord } from './model/record.js';
 export { Secret } from './model/text/secret.js';
@@ -60,7 +62,7 @@ export { defineConfig, type MillraceConfig } from './runtime/config/define-confi
 export type { EffectCall, EffectGate } from './runtime/config/effect-gate.js';
 export type { ApplicationState, AssignmentChange, TaskRestore } from './runtime/config/life-hooks.js';
 export type { EngineMetrics } from './runtime/config/metrics.js';
-export type { ErrorPolicies, ErrorPolicy } from './runtime/config/policy.js';
+export type { ErrorPolicies } from './runtime/config/policy.js';
 export type { Progress } from './runtime/engine/progress.js';
 export { type OpenBrokerOptions, openBroker } from './runtime/open-broker.js';
 export { openSchemaRegistry, type SchemaRegistryOptions } from './runtime/open-schema-registry.js';

@@ -4,6 +4,7 @@
  * @module millrace/options
  */
 
+export type { PolicyOptions } from './contract/policy-options.js';
 export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';
 export type { TopologyOptions } from './open-topology.js';
 export type {
@@ -21,7 +22,7 @@ export type { EffectOptions } from './operators/effect.js';
 export type { GroupByOptions } from './operators/group-by.js';
 export type { JoinGlobalTableOptions } from './operators/join-global-table.js';
 export type { JoinStreamOptions } from './operators/join-stream.js';
-export type { JoinTableOptions } from './operators/join-table.js';
+
 export type { LatestByTimestampOptions } from './operators/latest-by-timestamp.js';
 export type { SelectKeyOptions } from './operators/stateless.js';
 export type { SuppressUntilTimeLimitOptions, SuppressUntilWindowClosesOptions } from './operators/suppress.js';
@@ -29,6 +30,7 @@ export type { ToOptions } from './operators/to.js';
 export type { ToTableOptions } from './operators/to-table.js';
 export type { ProcessOptions, ProcessorOptions } from './process/process-context.js';
 export type { ReorderByVersionOptions } from './reorder/reorder-options.js';
+export type { JoinTableOptions } from './tables/join-options.js';
 export type { GlobalTableOptions, StreamOptions, TableOptions } from './topology-builder.js';
 export type { CalendarOptions, CalendarUnit } from './windows/calendar.js';
 export type { EveryNOptions } from './windows/every-n.js';

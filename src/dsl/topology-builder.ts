@@ -1,9 +1,10 @@
 import type { Duration } from '../model/duration.js';
 import type { Serde } from '../serdes/serde.js';
 import type { GlobalTable } from './common/global-table.js';
+import type { PolicyOptions } from './contract/policy-options.js';
 import type { Stream, Table } from './contract/types.js';
 
-export interface StreamOptions<K, V> {
+export interface StreamOptions<K, V> extends PolicyOptions {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
   /**

@@ -6,6 +6,7 @@ import { positiveMs } from '../model/duration.js';
 import { isStreamsError, messageOf, StreamsError } from '../model/errors.js';
 import { isName, NAME_RULE } from '../model/names.js';
 import type { GlobalTable } from './common/global-table.js';
+import { whenGiven } from './contract/policy-options.js';
 import { CONTRACT_VERSION, DECLARE, type PushScope, TOPOLOGY, type Topology } from './contract/processor.js';
 import type { Stream } from './contract/types.js';
 import { checkGlobalTables } from './declare/check-global-tables.js';
@@ -185,7 +186,8 @@ function run(name: string, blueprint: (t: TopologyBuilder) => void, declaring: D
     table: <K, V>(topic: string, { store, history, ...options }: TableOptions<K, V>) => {
       const records = source(topic, options as StreamOptions<unknown, unknown>) as Stream<K, V | null>;
       const past = history !== undefined && { history };
-      return records.pipe(toTable<K, V>({ store, key: options.key, value: options.value, ...past }));
+      const own = { key: options.key, value: options.value, ...whenGiven(options) };
+      return records.pipe(toTable<K, V>({ store, ...own, ...past }));
     },
     globalTable: <K, V>(topic: string, options: GlobalTableOptions<K, V>) => {
       if ('history' in options) {

@@ -1,3 +1,4 @@
+import type { ResolvedPolicy } from '../model/policy/policy.js';
 import type { GlobalTableNode, Graph, GraphNode, GraphStore, RepartitionNode, SubTopology } from './graph.js';
 import { changelogTopic, internalInput, internalInputTopic, repartitionTopic } from './naming.js';
 
@@ -29,9 +30,13 @@ export function describeText(graph: Graph): string {
 function describeNode(graph: Graph, subTopology: SubTopology, node: GraphNode): string[] {
   switch (node.kind) {
     case 'source':
-      return [node.id, `  reads topic ${node.topic} (${serdes(node)})`, ...followersOf(graph, node)];
+      return [node.id, `  reads topic ${node.topic} (${serdes(node)})`, ...policyOf(node), ...followersOf(graph, node)];
     case 'sink':
-      return [node.id, `  writes topic ${node.topic ?? 'chosen by a function of the record'} (${serdes(node)})`];
+      return [
+        node.id,
+        `  writes topic ${node.topic ?? 'chosen by a function of the record'} (${serdes(node)})`,
+        ...policyOf(node),
+      ];
     case 'repartition':
       return describeRepartition(graph, subTopology, node);
     case 'globalTable':
@@ -48,6 +53,7 @@ function describeNode(graph: Graph, subTopology: SubTopology, node: GraphNode): 
         ...graph.stores.filter((store) => store.owner === node.id).flatMap(describeStore),
         ...node.reads.map((store) => `  reads store ${store}`),
         ...(node.globals ?? []).map((store) => `  reads global store ${store}`),
+        ...policyOf(node),
         ...followersOf(graph, node),
       ];
   }
@@ -58,6 +64,7 @@ function describeGlobalTable(node: GlobalTableNode): string[] {
     node.id,
     `  reads topic ${node.topic} (${serdes(node)})`,
     `  global store ${node.store}, kept in step by the topic itself`,
+    ...policyOf(node),
   ];
 }
 
@@ -81,6 +88,7 @@ function describeRepartition(graph: Graph, subTopology: SubTopology, node: Repar
   return [
     node.id,
     `  ${verb} topic ${topic} (${serdes(node)}${partitions})`,
+    ...policyOf(node),
     ...(reads ? followersOf(graph, node) : []),
   ];
 }
@@ -97,7 +105,22 @@ function describeStore(store: GraphStore): string[] {
 function followersOf(graph: Graph, node: GraphNode): string[] {
   return graph.edges
     .filter(({ from }) => from === node.id)
-    .map(({ to, through }) => `  → ${to}${through.length === 0 ? '' : ` through ${through.join(', ')}`}`);
+    .map(({ to, through, onError = [] }) => {
+      const operators = through.map(
+        (label, i) => `${label}${onError[i] ? ` (on error ${policyText(onError[i])})` : ''}`,
+      );
+      return `  → ${to}${operators.length === 0 ? '' : ` through ${operators.join(', ')}`}`;
+    });
+}
+
+const policyOf = ({ onError }: GraphNode): readonly string[] => (onError ? [`  on error ${policyText(onError)}`] : []);
+
+/** `skip`, or `retry 5 times (100ms, then 2 times as long each time, at most 30s; jitter 0.2), then skip`. */
+function policyText({ retries, backoff: { fromMs, factor, maxMs, jitter }, then }: ResolvedPolicy): string {
+  if (retries === 0) return then;
+  const grows = factor === 1 ? '' : `, then ${factor} times as long each time, at most ${durationText(maxMs)}`;
+  const pauses = `${durationText(fromMs)}${grows}${jitter === 0 ? '' : `; jitter ${jitter}`}`;
+  return `retry ${retries} time${retries === 1 ? '' : 's'} (${pauses}), then ${then}`;
 }
 
 const serdes = ({ key, value }: { readonly key: string; readonly value: string }): string =>

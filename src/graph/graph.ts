@@ -3,7 +3,14 @@
  * and the tools.
  */
 
-export interface SourceNode {
+import type { ResolvedPolicy } from '../model/policy/policy.js';
+
+interface WithPolicy {
+  /** Its own policy for records that fail there. Left out: that of the application. */
+  readonly onError?: ResolvedPolicy;
+}
+
+export interface SourceNode extends WithPolicy {
   readonly kind: 'source';
   readonly id: string;
   readonly topic: string;
@@ -12,7 +19,7 @@ export interface SourceNode {
 }
 
 /** A table with all its rows in every process: part of no sub-topology, read by every task that joins it. */
-export interface GlobalTableNode {
+export interface GlobalTableNode extends WithPolicy {
   readonly kind: 'globalTable';
   readonly id: string;
   readonly topic: string;
@@ -21,7 +28,7 @@ export interface GlobalTableNode {
   readonly value: string;
 }
 
-export interface ProcessorNode {
+export interface ProcessorNode extends WithPolicy {
   readonly kind: 'processor';
   readonly id: string;
   readonly operator: string;
@@ -35,7 +42,7 @@ export interface ProcessorNode {
   readonly keyed: boolean;
 }
 
-export interface RepartitionNode {
+export interface RepartitionNode extends WithPolicy {
   readonly kind: 'repartition';
   readonly id: string;
   readonly name: string;
@@ -54,12 +61,14 @@ export interface InternalInputNode {
   readonly name: string;
   /** What its records are: the topic is `<application>-<name>-<holds>`. */
   readonly holds: InternalInputKind;
+  /** Its records have no bytes that may not decode. */
+  readonly onError?: never;
 }
 
 /** What the records of an internal input are. */
 export type InternalInputKind = 'timers' | 'outcomes' | 'letters';
 
-export interface SinkNode {
+export interface SinkNode extends WithPolicy {
   readonly kind: 'sink';
   readonly id: string;
   /** Null: a function of the record chooses the topic. */
@@ -77,6 +86,8 @@ export interface GraphEdge {
   readonly port: number;
   /** Our stateless operators on the edge, in order. Plain RxJS operators are not listed. */
   readonly through: readonly string[];
+  /** The own policies of these operators, null for one that has none. Left out: none has one. */
+  readonly onError?: readonly (ResolvedPolicy | null)[];
 }
 
 export interface GraphStore {

@@ -48,6 +48,20 @@ describe('the configuration of a project', () => {
     assert.ok((await here.lines('state dump sums')).length > 0);
   });
 
+  it('takes policies with any backoff, and names what is wrong with one', async () => {
+    const here = project('esm-project');
+    const backoff = { kind: 'exponential', from: '100ms', max: '30s', jitter: 0.2 };
+    const process = { retry: 5, backoff, then: 'deadLetter' };
+    const configured = (onError: unknown) => here.write('millrace.config.json', JSON.stringify({ onError }));
+    configured({ process, produce: { retry: 1, backoff: '1s', then: 'skip' } });
+    const found = await settings(here, 'topology.ts');
+    const produce = { retry: 1, backoff: '1s', then: 'skip' };
+    assert.deepEqual(found['--on-error'], [{ process, produce }, 'configuration']);
+    configured({ process: { ...process, backoff: { ...backoff, jitter: 2 } } });
+    const { stderr } = await here.millrace('run topology.ts --until-idle');
+    assert.match(stderr, /onError of .*millrace.config.json.*jitter: saw 2, expected a number from 0 to 1/);
+  });
+
   it('names an application like its topic: the topic of produce and consume stays a topic', async () => {
     const here = project('esm-project');
     here.write('millrace.config.json', JSON.stringify({ applications: [{ name: 'payments', file: 'topology.ts' }] }));

@@ -5,7 +5,7 @@ import { dedupe } from '#src/dsl/operators/dedupe.js';
 import { groupBy } from '#src/dsl/operators/group-by.js';
 import { joinTable } from '#src/dsl/operators/join-table.js';
 import { process } from '#src/dsl/operators/process.js';
-import { filterValues, selectKey, toStream } from '#src/dsl/operators/stateless.js';
+import { filterValues, mapValues, selectKey, toStream } from '#src/dsl/operators/stateless.js';
 import { suppress } from '#src/dsl/operators/suppress.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
@@ -242,6 +242,51 @@ describe('describe as JSON', () => {
     const { format, ...graph } = JSON.parse(show(payments, 'json'));
     assert.equal(format, 1);
     assert.deepEqual(graph, JSON.parse(JSON.stringify(payments)));
+  });
+});
+
+describe('the own policies of operators', () => {
+  const target = topology('policies', (t) => {
+    const text = { key: serdes.string, value: serdes.string };
+    const backoff = { kind: 'exponential', from: '100ms', max: '30s', jitter: 0.2 } as const;
+    t.stream('in', { ...text, onError: 'deadLetter' }).pipe(
+      mapValues((value) => value, { onError: { retry: 5, backoff, then: 'skip' } }),
+      filterValues(() => true),
+      dedupe({
+        store: 'seen',
+        within: '1d',
+        id: ({ value }) => value,
+        onError: { retry: 1, backoff: '1s', then: 'fail' },
+      }),
+      to('out', { ...text, onError: 'skip' }),
+    );
+    t.globalTable('rates', { ...text, store: 'rates', onError: 'skip' });
+  });
+
+  it('are shown as text, at nodes and on the way to them', () => {
+    const lines = show(target.graph, 'text').split('\n');
+    assert.deepEqual(
+      lines.filter((line) => line.includes('on error')).map((line) => line.trim()),
+      [
+        'on error deadLetter',
+        '→ dedupe seen through mapValues (on error retry 5 times (100ms, then 2 times as long each time, at most 30s; jitter 0.2), then skip), filterValues',
+        'on error retry 1 time (1s), then fail',
+        'on error skip',
+        'on error skip',
+      ],
+    );
+  });
+
+  it('are data in JSON, and absent where there are none', () => {
+    const { nodes, edges } = JSON.parse(show(target.graph, 'json'));
+    const once = (then: string) => ({ retries: 0, backoff: { fromMs: 0, factor: 1, maxMs: 0, jitter: 0 }, then });
+    assert.deepEqual(nodes[0].onError, once('deadLetter'));
+    assert.deepEqual(edges[0].onError, [
+      { retries: 5, backoff: { fromMs: 100, factor: 2, maxMs: 30_000, jitter: 0.2 }, then: 'skip' },
+      null,
+    ]);
+    assert.ok(!('onError' in edges[1]));
+    assert.ok(!show(payments, 'json').includes('onError'));
   });
 });
 

@@ -26,6 +26,7 @@ import {
   aggregate,
   count,
   dedupe,
+  type ErrorPolicy,
   groupBy,
   Headers,
   joinTable,
@@ -151,6 +152,16 @@ describe('validate', () => {
       t.stream('in', text);
       t.stream('in', { key: serdes.string, value: serdes.int64 });
     }, /source in: the topic is declared twice with different serdes/);
+  });
+
+  it('refuses a topic that is declared twice with different policies only', () => {
+    const skip = { retry: 1, backoff: '1s', then: 'skip' } as const;
+    const second = (onError: ErrorPolicy) => (t: TopologyBuilder) => {
+      t.stream('in', { ...text, onError: skip });
+      t.table('in', { ...text, store: 'rows', onError });
+    };
+    refuses(second('skip'), /source in: the topic is declared twice .* or policies for errors/);
+    assert.equal(problems(second({ ...skip })).length, 0);
   });
 
   it('refuses a sink that chooses its topic and has no name', () => {

@@ -121,7 +121,7 @@ async function findFirst(
   const slice = await smallestSlice(topology, plain, found.change);
   const target = resolve(io.cwd, options.exportTest);
   const { applicationId, broker } = past;
-  const onError = await policiesOfPast(broker, applicationId ?? topology.name, past.onError);
+  const onError = await policiesOfPast(broker, applicationId ?? topology.name, past);
   await exportTest({
     file: target,
     topology,

@@ -65,7 +65,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
   if (!dryRun && !yes) checkAskable(io);
   return lookBack(file, options, io, async ({ topology, past, say, show }) => {
     checkStore(topology, options.store);
-    const { broker, applicationId, onError, cacheBytes, schemaRegistry, signal } = past;
+    const { broker, applicationId, onError, defaultOnError, cacheBytes, schemaRegistry, signal } = past;
     const shown = progress(io, show);
     const { swapped, tasks } = await rebuildStore(topology, {
       broker,
@@ -75,6 +75,7 @@ function rebuild(file: string, options: Options, io: Io): Promise<number> {
       version: codeVersion(topologyFile(file, io.cwd).path),
       ...(applicationId !== undefined && { applicationId }),
       ...(onError && { onError }),
+      ...(defaultOnError && { defaultOnError }),
       ...(cacheBytes !== undefined && { cacheBytes }),
       ...(schemaRegistry && { schemaRegistry }),
       ...(signal && { signal }),

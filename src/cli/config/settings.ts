@@ -129,7 +129,7 @@ function apply(command: Command, option: Option, { io, found, application }: Con
   const text = ownOf(io.env, variable);
   if (text !== undefined && text !== '') {
     const value = parsed(option, text.split(isList(option) ? ',' : /(?!)/), variable);
-    command.setOptionValueWithSource(name, value, 'env');
+    set(command, name, { value, source: 'env' });
     return { option: shown, value, source: 'environment', where: variable };
   }
   if (!found) return { option: shown, value: current, source: 'default' };
@@ -141,8 +141,18 @@ function apply(command: Command, option: Option, { io, found, application }: Con
     return { option: shown, value, source: 'default' };
   }
   const value = parsed(option, textsOf(name, configured, found.directory), `${name} of ${where}`);
-  command.setOptionValueWithSource(name, value, 'config');
+  set(command, name, { value, source: 'config' });
   return { option: shown, value, source: 'configuration', where };
+}
+
+/** A command that looks back distinguishes policies for errors that the command line gives from others. */
+function set(
+  command: Command,
+  name: string,
+  given: { readonly value: unknown; readonly source: 'env' | 'config' },
+): void {
+  const names = name === 'onError' ? [name, 'defaultOnError'] : [name];
+  for (const each of names) command.setOptionValueWithSource(each, given.value, given.source);
 }
 
 function configuredValue(found: ConfigFile, application: ConfiguredApplication | undefined, name: string): unknown {
@@ -176,12 +186,9 @@ function textsOf(name: string, value: unknown, directory: string): readonly stri
   return [String(located(name, value, directory))];
 }
 
-/** `{ retry: 3, backoff: '1s', then: 'skip' }` → `retry:3:1s:skip`. */
-function policyText(policy: unknown): string {
-  if (typeof policy !== 'object' || policy === null) return String(policy);
-  const { retry, backoff, then } = policy as Readonly<Record<string, unknown>>;
-  return `retry:${retry}:${backoff}:${then}`;
-}
+/** `{ retry: 3, backoff: '1s', then: 'skip' }` as JSON, which the option reads, too. */
+const policyText = (policy: unknown): string =>
+  typeof policy === 'object' && policy !== null ? JSON.stringify(policy) : String(policy);
 
 function located(name: string, value: unknown, directory: string): unknown {
   if (typeof value !== 'string') return value;

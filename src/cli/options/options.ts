@@ -1,14 +1,16 @@
 import { type Duration, durationMs } from '../../model/duration.js';
+import { messageOf } from '../../model/errors.js';
 import { ownOf } from '../../model/own.js';
+import { type ErrorPolicy, type FinalPolicyName, resolvePolicy } from '../../model/policy/policy.js';
 import { show } from '../../model/text/show.js';
-import { type ErrorPolicies, type ErrorPolicy, type FinalPolicy, POLICY_NAMES } from '../../runtime/config/policy.js';
+import { type ErrorPolicies, POLICY_NAMES } from '../../runtime/config/policy.js';
 import { usage } from '../terminal/usage.js';
 
 export const DEFAULT_STATE = '.millrace/state';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
 const STEPS: readonly string[] = POLICY_NAMES;
-const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicy[];
+const POLICIES: readonly string[] = ['fail', 'skip', 'deadLetter'] satisfies FinalPolicyName[];
 
 /** Parses the value of an option; `name` is the option as users write it. */
 export type Parse<T> = (text: string) => T;
@@ -93,7 +95,7 @@ export const several = (text: string, previous: readonly string[] | undefined): 
 
 /**
  * `STEP=POLICY`: the steps and policies of `onError`; `retry:3:100ms:skip` retries three times, 100 ms apart,
- * then skips.
+ * then skips. A policy may also be JSON, as in a configuration.
  */
 export function errorPolicies(text: string, previous: ErrorPolicies | undefined): ErrorPolicies {
   const [, step = '', policy = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
@@ -103,14 +105,30 @@ export function errorPolicies(text: string, previous: ErrorPolicies | undefined)
 }
 
 function errorPolicy(text: string): ErrorPolicy {
-  if (POLICIES.includes(text)) return text as FinalPolicy;
+  if (POLICIES.includes(text)) return text as FinalPolicyName;
+  if (text.startsWith('{')) return policyOfJson(text);
   const [word, retry = '', backoff = '', then = '', ...rest] = text.split(':');
   if (word === 'retry' && /^\d+$/.test(retry) && POLICIES.includes(then) && rest.length === 0) {
-    return { retry: Number(retry), backoff: duration('--on-error')(backoff), then: then as FinalPolicy };
+    return { retry: Number(retry), backoff: duration('--on-error')(backoff), then: then as FinalPolicyName };
   }
   throw usage(
     'cannot read the policy of --on-error',
     show(text),
     `${POLICIES.join(', ')}, or retry:TIMES:PAUSE:POLICY, for example retry:3:100ms:skip`,
   );
+}
+
+function policyOfJson(text: string): ErrorPolicy {
+  let policy: ErrorPolicy;
+  try {
+    policy = JSON.parse(text);
+  } catch (error) {
+    throw usage(
+      'cannot read the policy of --on-error',
+      messageOf(error),
+      '{ "retry": 3, "backoff": …, "then": "skip" }',
+    );
+  }
+  resolvePolicy(policy, '--on-error');
+  return policy;
 }

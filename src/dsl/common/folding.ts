@@ -1,11 +1,12 @@
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 
 /**
  * The functions behind count, reduce and aggregate. Without `initial`, the first value of a key is its
  * aggregate.
  */
-export interface Folding<K, V, A> {
+export interface Folding<K, V, A> extends PolicyOptions {
   readonly store: string;
   readonly key?: Serde<K>;
   readonly value: Serde<A>;

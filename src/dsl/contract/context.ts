@@ -69,7 +69,7 @@ export interface ProcessorContext {
   readonly headers: Headers;
   /** The highest timestamp of this task's records, up to the current one. */
   readonly streamTime: number;
-  /** Whether the policy may continue without a record on which `process` throws. */
+  /** Whether the policy of this processor may continue without a record on which `process` throws. */
   readonly mayGiveUp: boolean;
   /** Milliseconds of the wall clock. A replay has another: use it only to decide what to note. */
   readonly wallTime: number;

@@ -10,6 +10,7 @@ import type { Graph, InternalInputKind } from '../../graph/graph.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
 import type { Windows } from '../windows/windows.js';
 import type { ProcessorContext } from './context.js';
+import type { PolicyOptions } from './policy-options.js';
 import type { AnyRecord, AnySerde, Input, Outlet, PushScope } from './push.js';
 
 export type * from './context.js';
@@ -19,7 +20,7 @@ export type * from './push.js';
  * Raised whenever the contract changes in a way that prevents two copies of the library from sharing a
  * topology.
  */
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 
 /**
  * The brand of a topology. It is a registered symbol, because a user's file may load another copy of this
@@ -117,7 +118,7 @@ export interface Declaration {
 export type NextClosing = (time: number) => number;
 
 /** The declaration of a stateful operator: its stores, and how to create its logic for one task. */
-export interface ProcessorSpec {
+export interface ProcessorSpec extends PolicyOptions {
   /** The operator's name: `dedupe`. */
   readonly operator: string;
   /** The user's name for this node: the store's name, or the given name. */

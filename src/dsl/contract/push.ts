@@ -1,3 +1,4 @@
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 
@@ -23,15 +24,19 @@ export interface PushScope {
   /** The node that pushed. */
   from: string;
   /**
-   * The policy continues without a change that caused an error. The change is pushed again, and a row
-   * function that throws now makes no row.
+   * The policies that continue without the current change, which caused errors. The change is pushed again,
+   * and a row function that throws under one of them now makes no row. Undefined in the set stands for the
+   * policy of the application, a policy for the operator that has it.
    */
-  givenUp?: boolean;
+  givenUp?: GivenUp | undefined;
   /** Makes a serde usable where the topology uses it. Left out where nothing is encoded or decoded. */
   readonly bind?: (serde: AnySerde, use: SerdeUse) => AnySerde;
   /** Called by an input for an error that no longer belongs to a record: a late emission, a hidden edge. */
   fail(error: Error): void;
 }
+
+/** The policies that have given up a change. */
+export type GivenUp = ReadonlySet<ResolvedPolicy | undefined>;
 
 /**
  * What a topology uses a serde for: a source topic, the topic of a global table (which encodes the keys
@@ -48,8 +53,11 @@ export interface SerdeUse {
 export interface Receiver {
   /** Must not throw: the caller is inside the user's RxJS operators. */
   next(record: AnyRecord, index: number): void;
-  /** An operator before this input threw on the current record. The input has already subscribed again. */
-  error(error: unknown, index: number): void;
+  /**
+   * An operator before this input threw on the current record. The input has already subscribed again. `own`:
+   * the policy of that operator, if it has one of its own.
+   */
+  error(error: unknown, index: number, own: ResolvedPolicy | undefined): void;
 }
 
 /** One subscription of a node to its piped input. */

@@ -1,5 +1,10 @@
+import type { GraphStore, SinkNode } from '../../graph/graph.js';
 import { isName, NAME_RULE } from '../../model/names.js';
+import { resolvePolicy } from '../../model/policy/policy.js';
 import { show } from '../../model/text/show.js';
+import type { StoreSpec } from '../../state/contract.js';
+import type { SourceSpec } from '../contract/node-specs.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnySerde, DeclaredSource } from '../contract/processor.js';
 import type { Complaints } from '../pipelines/ambient.js';
 
@@ -32,21 +37,23 @@ export function checkSerdes(
   }
 }
 
-/** Notes a topic that is declared twice, in different ways. */
-export function checkSameSource(
-  complaints: Complaints,
-  known: DeclaredSource,
-  spec: Omit<DeclaredSource, 'id' | 'outlet'>,
-): void {
-  const same =
-    known.key.name === spec.key?.name &&
-    known.value.name === spec.value?.name &&
-    known.timestamp === spec.timestamp &&
-    known.maxTimeJumpMs === spec.maxTimeJumpMs;
-  if (same) return;
-  complaints.problem(
-    known.id,
-    'the topic is declared twice with different serdes, timestamps or time jumps',
-    'Declare it once and pipe the result twice.',
-  );
-}
+/** The own policy of a node, checked, as its graph has it. CONFIG_INVALID names the node. */
+export const policyOf = (node: string, { onError }: PolicyOptions): Pick<SinkNode, 'onError'> =>
+  onError === undefined ? {} : { onError: resolvePolicy(onError, `onError of ${node}`) };
+
+/** Whether a topic is declared as before, apart from its policy. */
+export const isSameSource = (known: DeclaredSource, spec: SourceSpec): boolean =>
+  known.key.name === spec.key?.name &&
+  known.value.name === spec.value?.name &&
+  known.timestamp === spec.timestamp &&
+  known.maxTimeJumpMs === spec.maxTimeJumpMs;
+
+export const graphStore = (owner: string, { name, kind, key, value, ttlMs, history }: StoreSpec): GraphStore => ({
+  name,
+  kind,
+  key: key?.name ?? '?',
+  value: value?.name ?? '?',
+  ttlMs: ttlMs ?? null,
+  ...(history && { historyMs: history.ms }),
+  owner,
+});

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Observable } from 'rxjs';
 import type { GraphEdge, GraphNode, GraphStore, Problem } from '../../graph/graph.js';
 import { asKey } from '../../serdes/serde.js';
@@ -22,7 +23,7 @@ import { TracedInput } from '../pipelines/input.js';
 import { type Inspection, inspected } from '../pipelines/inspection.js';
 import { Origin } from '../pipelines/origin.js';
 import { PipelineEnds } from '../pipelines/pipeline-ends.js';
-import { checkSameSource, checkSerdes, noteName } from './checks.js';
+import { checkSerdes, graphStore, isSameSource, noteName, policyOf } from './checks.js';
 import { internalInputNodes } from './internal-inputs.js';
 
 /**
@@ -76,7 +77,13 @@ export class Declaring implements Declaration {
     checkSerdes(this, id, spec);
     const known = this.sources.find((source) => source.topic === spec.topic);
     if (known) {
-      checkSameSource(this, known, spec);
+      const before = this.nodes.find((node) => node.id === id);
+      if (!isSameSource(known, spec) || !isDeepStrictEqual(before?.onError, policyOf(id, spec).onError))
+        this.problem(
+          id,
+          'the topic is declared twice with different serdes, timestamps, time jumps or policies for errors',
+          'Declare it once and pipe the result twice.',
+        );
       return known.outlet as Origin<AnyRecord>;
     }
     const origin = new Origin<AnyRecord>(id, this.#scope, { key: spec.key });
@@ -87,6 +94,7 @@ export class Declaring implements Declaration {
       topic: spec.topic,
       key: spec.key?.name ?? '?',
       value: spec.value?.name ?? '?',
+      ...policyOf(id, spec),
     });
     return origin;
   }
@@ -103,7 +111,8 @@ export class Declaring implements Declaration {
     }
     this.#addStore(id, { name: store, kind: 'keyValue', key, value });
     this.globalTables.push({ ...spec, id });
-    this.nodes.push({ kind: 'globalTable', id, topic, store, key: key?.name ?? '?', value: value?.name ?? '?' });
+    const names = { key: key?.name ?? '?', value: value?.name ?? '?' };
+    this.nodes.push({ kind: 'globalTable', id, topic, store, ...names, ...policyOf(id, spec) });
     return { topic, store, [GLOBAL_TABLE]: { key, value } };
   }
 
@@ -144,6 +153,7 @@ export class Declaring implements Declaration {
       reads: spec.reads ?? [],
       ...(spec.globals && { globals: spec.globals }),
       keyed: spec.keyed,
+      ...policyOf(id, spec),
     });
     for (const [i, node] of internalInputNodes(this, spec).entries()) {
       this.nodes.push(node);
@@ -175,6 +185,7 @@ export class Declaring implements Declaration {
       partitions,
       key: spec.key?.name ?? '?',
       value: spec.value?.name ?? '?',
+      ...policyOf(id, spec),
     });
     return origin;
   }
@@ -198,7 +209,8 @@ export class Declaring implements Declaration {
     checkSerdes(this, id, spec);
     this.sinks.push({ ...spec, id, input: this.#input(id, 0, observable, false) });
     const topic = typeof spec.topic === 'string' ? spec.topic : null;
-    this.nodes.push({ kind: 'sink', id, topic, key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' });
+    const names = { key: spec.key?.name ?? '?', value: spec.value?.name ?? '?' };
+    this.nodes.push({ kind: 'sink', id, topic, ...names, ...policyOf(id, spec) });
   }
 
   /**
@@ -274,15 +286,7 @@ export class Declaring implements Declaration {
       );
       return;
     }
-    this.stores.push({
-      name: store.name,
-      kind: store.kind,
-      key: store.key?.name ?? '?',
-      value: store.value?.name ?? '?',
-      ttlMs: store.ttlMs ?? null,
-      ...(store.history && { historyMs: store.history.ms }),
-      owner,
-    });
+    this.stores.push(graphStore(owner, store));
   }
 
   #unique(id: string, advice: string): string {

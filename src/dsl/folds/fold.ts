@@ -4,6 +4,7 @@ import { type Change, isChange, RowChange, type StreamRecord } from '../../model
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore, Row } from '../../state/contract.js';
 import { added, type Folding } from '../common/folding.js';
+import { whenGiven } from '../contract/policy-options.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf } from '../contract/types.js';
@@ -50,6 +51,7 @@ export function declareFold(
       name: store,
       stores: [{ name: store, kind: 'keyValue', key, value }],
       keyed: true,
+      ...whenGiven(folding),
       create: (context) => byPort(folding, (own) => new Fold(context, context.store(store), own)),
     },
     sources,

@@ -3,6 +3,7 @@ import { serdes } from '../../serdes/serdes.js';
 import { windowed } from '../../serdes/windowed.js';
 import { timersOf } from '../clock/noted.js';
 import type { Folding } from '../common/folding.js';
+import { whenGiven } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import { nextClosingOf } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
@@ -70,6 +71,7 @@ export function windowedFold(
       name: store,
       stores: emit === 'onClose' && !counted ? [rows, closingStore(store, folding.key)] : [rows],
       keyed: true,
+      ...whenGiven(options),
       emitsKey: windowed(folding.key),
       window,
       nextClosing: nextClosingOf(window),

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { Declaring } from '../declare/declaring.js';
@@ -13,7 +14,7 @@ import { Subscribe } from './subscribe.js';
 import { Subscribers, subscriberStore } from './subscribers.js';
 
 /** How to join the rows of a table with rows of another table by a foreign key. */
-export interface ForeignKeyJoinOptions<K, V, FK, T, W> {
+export interface ForeignKeyJoinOptions<K, V, FK, T, W> extends PolicyOptions {
   /** Returns the key of the right row; null: none. Must return the same for the same row. */
   readonly foreignKey: (value: V, key: K) => NoInfer<FK> | null;
   /** Makes the joined row; null: there is none. */
@@ -26,7 +27,7 @@ export interface ForeignKeyJoinOptions<K, V, FK, T, W> {
   readonly value: Serde<NonNullable<W>>;
 }
 
-export interface ForeignKeyJoining {
+export interface ForeignKeyJoining extends PolicyOptions {
   readonly operator: string;
   readonly left: boolean;
   readonly foreignKey: (value: unknown, key: unknown) => unknown;
@@ -43,6 +44,8 @@ export function foreignKeyJoin(
   current: Declaring,
 ): Observable<AnyRecord> {
   const { operator, left, store, join } = options;
+  // All parts are one operator to its user.
+  const policy = whenGiven(options);
   const leftView = viewOf(source, current);
   const rightView = viewOf(table, current);
   const right = storeSerdes(rightView, table, current);
@@ -64,7 +67,7 @@ export function foreignKeyJoin(
   const subscribers = `${store}-subscribers`;
   const foreignKeys = new ForeignKeys(options.foreignKey, foreignKey);
   const subscriptions = current.repartition(
-    { name: `${store}-subscriptions`, key: foreignKey, value: subscriptionSerde, keepsNullKeys: true },
+    { name: `${store}-subscriptions`, key: foreignKey, value: subscriptionSerde, keepsNullKeys: true, ...policy },
     current.processor(
       {
         operator: 'subscribe',
@@ -72,6 +75,7 @@ export function foreignKeyJoin(
         stores: [],
         keyed: true,
         emitsKey: foreignKey,
+        ...policy,
         create: (context) => new Subscribe(context, foreignKeys, leftKey, left),
       },
       [source],
@@ -82,6 +86,7 @@ export function foreignKeyJoin(
       name: `${store}-answers`,
       key: leftKey,
       value: answerSerde(right.value),
+      ...policy,
       // Not by the hash of the key: another producer may have partitioned the left rows differently.
       partition: ({ value: { partition } }) => (partition === UNKNOWN_PARTITION ? undefined : partition),
     },
@@ -94,6 +99,7 @@ export function foreignKeyJoin(
         keyed: true,
         takesNullKeys: true,
         emitsKey: leftKey,
+        ...policy,
         create: (context) =>
           new Answering(context, {
             rows: rightView.open(context, 'asTold'),
@@ -112,6 +118,7 @@ export function foreignKeyJoin(
       stores: [{ name: store, kind: 'keyValue', key: leftKey, value }],
       reads: leftView.stores,
       keyed: true,
+      ...policy,
       create: (context) =>
         new JoinAnswers(context, {
           rows: leftView.open(context, 'asTold'),

@@ -4,13 +4,14 @@ import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { Folding } from '../common/folding.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf } from '../contract/types.js';
 import { fold } from '../folds/fold.js';
 import type { AnyWindowing, Windowing } from '../folds/windowing.js';
 import type { SessionWindows, Windows } from '../windows/windows.js';
 
-export interface AggregateOptions<K, V, A> {
+export interface AggregateOptions<K, V, A> extends PolicyOptions {
   /** The store that holds one aggregate per key. */
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
@@ -68,7 +69,7 @@ export function aggregate<R extends AnyRecord, A>(options: AnyFolding<R, A>): Op
 }
 
 /** One aggregate per key and window. */
-export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V> {
+export interface WindowedAggregateOptions<K, V, A> extends Windowing<K, V>, PolicyOptions {
   readonly window: Exclude<Windows, SessionWindows>;
   /** The store that holds one aggregate per key and window. */
   readonly store: string;
@@ -96,7 +97,7 @@ export interface SessionAggregateOptions<K, V, A> extends Omit<WindowedAggregate
   readonly merge: (first: NoInfer<A>, second: NoInfer<A>) => NoInfer<A> | null;
 }
 
-export interface CountOptions<K> {
+export interface CountOptions<K> extends PolicyOptions {
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
@@ -131,7 +132,7 @@ export function count<R extends AnyRecord>(
   });
 }
 
-export interface ReduceOptions<K, V> {
+export interface ReduceOptions<K, V> extends PolicyOptions {
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
   readonly key?: Serde<K>;
@@ -146,7 +147,7 @@ export interface ReduceOptions<K, V> {
 }
 
 /** One combined value per key and window: time windows, sliding windows or sessions. */
-export interface WindowedReduceOptions<K, V> extends Windowing<K, V> {
+export interface WindowedReduceOptions<K, V> extends Windowing<K, V>, PolicyOptions {
   /** The store that holds one value per key and window. */
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf, WithValue } from '../contract/types.js';
 import { filterValues } from './stateless.js';
@@ -42,13 +43,14 @@ export type Branches<R extends AnyRecord, G> = {
 export function branch<R extends AnyRecord, G extends BranchGuards<R>>(
   source: Observable<R>,
   guards: G & { readonly rest?: never },
+  options: PolicyOptions = {},
 ): Branches<R, G> {
   const names = Object.keys(guards);
   const predicates = Object.values(guards as BranchGuards<R>);
   const indexOf = (value: ValueOf<R>, key: KeyOf<R>): number =>
     predicates.findIndex((predicate) => predicate(value, key));
   const taken = (index: number) =>
-    source.pipe(filterValues<R>((value: ValueOf<R>, key: KeyOf<R>) => indexOf(value, key) === index));
+    source.pipe(filterValues<R>((value: ValueOf<R>, key: KeyOf<R>) => indexOf(value, key) === index, options));
   const branches = new Map<string, Observable<R>>(names.map((name, index) => [name, taken(index)]));
   branches.set('rest', taken(-1));
   return Object.fromEntries(branches) as unknown as Branches<R, G>;

@@ -3,13 +3,14 @@ import type { StreamRecord } from '../../model/record.js';
 import type { Windowed } from '../../model/window.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Folding } from '../common/folding.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, KeyOf, NeedsStream, Table, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { declareFold } from '../folds/fold.js';
 import type { Windowing } from '../folds/windowing.js';
 
-export interface CogroupOptions<K, A> {
+export interface CogroupOptions<K, A> extends PolicyOptions {
   /** The store that holds one aggregate per key. */
   readonly store: string;
   /** How keys are written in the store. Default: the key serde of the first stream. */

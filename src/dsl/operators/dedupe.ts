@@ -5,13 +5,14 @@ import { checkedBefore } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore } from '../../state/contract.js';
 import { checkedId, type Id, idSerde, idText, keyPart } from '../common/ids.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 
-export interface DedupeOptions<K, V> {
+export interface DedupeOptions<K, V> extends PolicyOptions {
   /** The store that holds the ids. */
   readonly store: string;
   /** What makes two records the same, for example an event id. */
@@ -71,6 +72,7 @@ export function dedupe<K, V, R extends NeedsStream = FactOf<K, V>>(
         name: store,
         stores: [{ name: store, kind: 'keyValue', key: idSerde(ofKeys), value: firstSerde, ttlMs }],
         keyed: scope === 'key',
+        ...whenGiven(options),
         // A record that comes later than this can no longer be recognised as a duplicate.
         nextClosing: withGrace(ttlMs, ttlMs),
         create: (context) => new Dedupe<KeyOf<R>, ValueOf<R>>(context, context.store(store), options, ofKeys),

@@ -1,6 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { SourcePosition } from '../../model/record.js';
 import { checkedId, type Id, idText } from '../common/ids.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import { currentDeclaring } from '../declare/attach.js';
@@ -18,7 +19,7 @@ export interface EffectContext {
 
 export type EffectFunction<R> = (record: R, context: EffectContext) => void | Promise<void>;
 
-export interface EffectOptions<R> {
+export interface EffectOptions<R> extends PolicyOptions {
   readonly run: EffectFunction<R>;
   /**
    * What identifies the record: an event id. Default: the record's path from its source. PROCESS_FAILED if it
@@ -68,6 +69,7 @@ export function effect<R extends AnyRecord>(
         name,
         stores: [],
         keyed: false,
+        ...whenGiven(options),
         asksOrigin: true,
         create: (context) => new Effect<R>(name, options, context),
       },

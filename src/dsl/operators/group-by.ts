@@ -1,15 +1,18 @@
 import { Observable, type OperatorFunction } from 'rxjs';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { isChange, PlainRecord, RowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { sameKey } from '../common/ids.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf, WithKey } from '../contract/types.js';
 import { currentDeclaring, withMark } from '../declare/attach.js';
+import { noteThrown, ownPolicy } from '../pipelines/own-errors.js';
 import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
 
-export interface GroupByOptions<K, V> {
+export interface GroupByOptions<K, V> extends PolicyOptions {
   /** How the new key is written. */
   readonly key: Serde<K>;
   /** How the value is written to the repartition topic. Default: JSON. */
@@ -48,10 +51,13 @@ export function groupBy<R extends AnyRecord, K2>(
   options: GroupByOptions<NonNullable<K2>, ValueOf<R>>,
 ): OperatorFunction<R, WithKey<R, NonNullable<K2>>> {
   const { key, value = serdes.json(), name, partitions } = options;
-  const rekeyed = withMark({ label: 'groupBy' }, (source: Observable<R>) => regrouped(source, fn, key));
+  const own = ownPolicy(`groupBy ${name}`, options.onError);
+  const rekeyed = withMark({ label: 'groupBy', onError: own }, (source: Observable<R>) =>
+    regrouped(source, fn, key, own),
+  );
   return (source) =>
     currentDeclaring('groupBy').repartition(
-      { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
+      { name, key, value, ...(partitions === undefined ? {} : { partitions }), ...whenGiven(options) },
       rekeyed(source),
     ) as unknown as Observable<WithKey<R, NonNullable<K2>>>;
 }
@@ -60,6 +66,7 @@ function regrouped<R extends AnyRecord, K2>(
   source: Observable<R>,
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
   key: AnySerde,
+  own: ResolvedPolicy | undefined,
 ): Observable<AnyRecord> {
   const groupOf = ({ key: of, timestamp, headers }: AnyRecord, row: unknown): K2 | null =>
     fn(new PlainRecord(of as KeyOf<R>, row as ValueOf<R>, timestamp, headers));
@@ -75,7 +82,7 @@ function regrouped<R extends AnyRecord, K2>(
           // An out-of-order change leaves the row as it was, and so its group.
           if (record.outOfOrder) return;
           const before = previous === null ? null : rowOrNone(groupOf, record, previous);
-          const after = value === null ? null : rowOrThrow(groupOf, record, value);
+          const after = value === null ? null : rowOrThrow(groupOf, record, value, own);
           if (before !== null && after !== null && sameKey(key, before, after)) {
             subscriber.next(new RowChange<unknown, unknown>(after, value, previous, timestamp, headers));
             return;
@@ -84,6 +91,7 @@ function regrouped<R extends AnyRecord, K2>(
             subscriber.next(new RowChange<unknown, unknown>(before, null, previous, timestamp, headers));
           if (after !== null) subscriber.next(new RowChange<unknown, unknown>(after, value, null, timestamp, headers));
         } catch (error) {
+          noteThrown(error, own);
           subscriber.error(error);
         }
       },
@@ -112,7 +120,7 @@ export function repartition<R extends AnyRecord>(
   const { key, value = serdes.json(), name, partitions } = options;
   return (source) =>
     currentDeclaring('repartition').repartition(
-      { name, key, value, ...(partitions === undefined ? {} : { partitions }) },
+      { name, key, value, ...(partitions === undefined ? {} : { partitions }), ...whenGiven(options) },
       source,
     ) as unknown as Observable<WithKey<R, NonNullable<KeyOf<R>>>>;
 }

@@ -2,13 +2,14 @@ import type { OperatorFunction } from 'rxjs';
 import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import type { OperatorStore } from '../../state/contract.js';
 import { type GlobalTable, isGlobalTable } from '../common/global-table.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, NeedsStream } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import type { Declaring } from '../declare/declaring.js';
 
-export interface JoinGlobalTableOptions<R extends NeedsStream, K, T, W> {
+export interface JoinGlobalTableOptions<R extends NeedsStream, K, T, W> extends PolicyOptions {
   /** Returns the key of the row to join a record with; null for none. Not called for null values. */
   readonly key: (record: R) => NoInfer<K> | null;
   /** Makes the joined value. It receives the record's own key. */
@@ -66,7 +67,7 @@ export function leftJoinGlobalTable<R extends NeedsStream, K, T, W>(
   return joining('leftJoinGlobalTable', table, options as AnyOptions, true);
 }
 
-interface AnyOptions {
+interface AnyOptions extends PolicyOptions {
   readonly key: (record: AnyRecord) => unknown;
   readonly join: (value: unknown, row: unknown, key: unknown) => unknown;
 }
@@ -91,7 +92,8 @@ function joining<R extends NeedsStream, W>(
     }
     const create = (context: ProcessorContext): Processor =>
       new GlobalTableJoin(context, context.store(store), options, left);
-    return current.processor({ operator, name, stores: [], globals: [store], keyed: false, create }, [source]) as never;
+    const spec = { operator, name, stores: [], globals: [store], keyed: false, create, ...whenGiven(options) };
+    return current.processor(spec, [source]) as never;
   };
 }
 

@@ -3,6 +3,7 @@ import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import { DueQueue } from '../buffers/due-queue.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, KeyOf, NeedsStream, Stream } from '../contract/types.js';
@@ -20,27 +21,29 @@ type OfOther = 'use joinTable, or toStream() after it';
 /** The value of a record that can match: records without a value are dropped. */
 type Present<V> = Exclude<V, null>;
 
-export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer' = 'inner'> = JoinWindowOptions & {
-  /**
-   * The stores are named `<store>-left` and `<store>-right`. Where records wait for a partner, there are also
-   * `<store>-left-waiting` and `<store>-right-waiting`.
-   */
-  readonly store: string;
-  /**
-   * Makes the joined value. In a left join `right` may be null; in an outer join either side, but never both.
-   */
-  readonly join: (
-    left: Kind extends 'outer' ? Present<L> | null : Present<L>,
-    right: Kind extends 'inner' ? Present<R> : Present<R> | null,
-    key: K,
-  ) => W;
-  /** How keys are written in the stores. Default: the input's key serde. */
-  readonly key?: Serde<K>;
-  /** How the left values are written in the store. Default: JSON. */
-  readonly left?: Serde<Present<L>>;
-  /** How the right values are written in the store. Default: JSON. */
-  readonly right?: Serde<Present<R>>;
-};
+export type JoinStreamOptions<K, L, R, W, Kind extends 'inner' | 'left' | 'outer' = 'inner'> = JoinWindowOptions &
+  PolicyOptions & {
+    /**
+     * The stores are named `<store>-left` and `<store>-right`. Where records wait for a partner, there are
+     * also `<store>-left-waiting` and `<store>-right-waiting`.
+     */
+    readonly store: string;
+    /**
+     * Makes the joined value. In a left join `right` may be null; in an outer join either side, but never
+     * both.
+     */
+    readonly join: (
+      left: Kind extends 'outer' ? Present<L> | null : Present<L>,
+      right: Kind extends 'inner' ? Present<R> : Present<R> | null,
+      key: K,
+    ) => W;
+    /** How keys are written in the stores. Default: the input's key serde. */
+    readonly key?: Serde<K>;
+    /** How the left values are written in the store. Default: JSON. */
+    readonly left?: Serde<Present<L>>;
+    /** How the right values are written in the store. Default: JSON. */
+    readonly right?: Serde<Present<R>>;
+  };
 
 /**
  * Joins the records of two streams that have the same key and are near each other in time. Each record of one
@@ -143,13 +146,14 @@ export function outerJoinStream<
   return joining('outerJoinStream', other, 'outer', options as unknown as AnyOptions);
 }
 
-type AnyOptions = JoinWindowOptions & {
-  readonly store: string;
-  readonly join: StreamJoiner;
-  readonly key?: AnySerde;
-  readonly left?: AnySerde;
-  readonly right?: AnySerde;
-};
+type AnyOptions = JoinWindowOptions &
+  PolicyOptions & {
+    readonly store: string;
+    readonly join: StreamJoiner;
+    readonly key?: AnySerde;
+    readonly left?: AnySerde;
+    readonly right?: AnySerde;
+  };
 
 function joining<R extends NeedsStream<OfSource>, W>(
   operator: string,
@@ -197,6 +201,7 @@ function joining<R extends NeedsStream<OfSource>, W>(
         repartitions: sides.map((one) => one.name),
         nextClosing: withGrace(slackOf(window, kind), window.beforeMs + window.afterMs),
         create,
+        ...whenGiven(options),
       },
       [source, other],
     ) as never;

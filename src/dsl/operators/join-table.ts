@@ -1,8 +1,8 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Duration } from '../../model/duration.js';
 import type { Change } from '../../model/record.js';
-import type { Serde } from '../../serdes/serde.js';
 import { isGlobalTable } from '../common/global-table.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { ChangeOf, KeyOf, NeedsTable, Table, ValueOf, WithValue } from '../contract/types.js';
@@ -16,6 +16,7 @@ import {
 import { haveCommonCause } from '../tables/common-cause.js';
 import { DiamondJoin } from '../tables/diamond-join.js';
 import { heldBack } from '../tables/hold.js';
+import type { JoinTableOptions, PromptJoinOptions } from '../tables/join-options.js';
 import { StreamTableJoin } from '../tables/stream-table-join.js';
 import { type JoinKind, joinedView, RowJoin, type TableJoiner, TableTableJoin } from '../tables/table-table-join.js';
 import { viewOf, withView } from '../tables/table-view.js';
@@ -23,29 +24,6 @@ import { viewOf, withView } from '../tables/table-view.js';
 type OfOther = 'use toTable() after it, or joinStream';
 // Also shown beside other errors, since the compiler then takes the first signature.
 type OfForeignKey = 'to join by a foreign key, use toTable() first';
-
-/** How to join records with the row of the same key. */
-export type JoinTableOptions<K, V, T, W> = PromptJoinOptions<K, V, T, W> | GraceJoinOptions<K, V, T, W>;
-
-interface PromptJoinOptions<K, V, T, W> {
-  readonly join: (value: V, row: T, key: K) => W;
-  readonly grace?: never;
-  readonly store?: never;
-  readonly value?: never;
-}
-
-interface GraceJoinOptions<K, V, T, W> {
-  readonly join: (value: V, row: T, key: K) => W;
-  /**
-   * How long records of a stream wait for late rows of a versioned table, in the stream's own time. At most
-   * the table's history.
-   */
-  readonly grace: Duration;
-  /** The store of the waiting records. */
-  readonly store: string;
-  /** How the values of the waiting records are written. Default: JSON. */
-  readonly value?: Serde<NonNullable<V>>;
-}
 
 /**
  * Joins each record with the table row of the same key; without a row, nothing comes out.
@@ -204,14 +182,16 @@ export function outerJoinTable<
   C extends NeedsTable<OfOther> = ChangeOf<K, T>,
 >(
   table: Observable<C> & Table<KeyOf<R>, unknown>,
-  fn: (value: ValueOf<R> | null, row: ValueOf<C> | null, key: KeyOf<R>) => W,
+  join:
+    | ((value: ValueOf<R> | null, row: ValueOf<C> | null, key: KeyOf<R>) => W)
+    | PromptJoinOptions<KeyOf<R>, ValueOf<R> | null, ValueOf<C> | null, W>,
 ): OperatorFunction<R, Change<KeyOf<R>, W>> {
   // biome-ignore lint/suspicious/noExplicitAny: keys and values of any type; the signature knows them
-  return joining('outerJoinTable', table, 'outer', fn as TableJoiner) as OperatorFunction<any, any>;
+  return joining('outerJoinTable', table, 'outer', join as TableJoiner | AnyOptions) as OperatorFunction<any, any>;
 }
 
 /** All shapes of the second argument in one type. */
-interface AnyOptions {
+interface AnyOptions extends PolicyOptions {
   readonly join: TableJoiner;
   readonly foreignKey?: ForeignKeyJoining['foreignKey'];
   readonly grace?: Duration;
@@ -251,7 +231,8 @@ function joining(
     }
     const name = current.freeName(operator, right.stores.join('-'));
     const node = `${operator} ${name}`;
-    const spec = { operator, name, stores: [], keyed: true, takesNullKeys: kind === 'left' };
+    const takesNullKeys = kind === 'left';
+    const spec = { operator, name, stores: [], keyed: true, takesNullKeys, ...whenGiven(options) };
     if (!current.inspect(source).table) {
       if (kind === 'outer') {
         current.problem(

@@ -5,12 +5,13 @@ import { show } from '../../model/text/show.js';
 import type { Serde } from '../../serdes/serde.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore } from '../../state/contract.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 
-export interface LatestByTimestampOptions<K, V> {
+export interface LatestByTimestampOptions<K, V> extends PolicyOptions {
   /** The store that holds the highest timestamp of each key. */
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
@@ -50,6 +51,7 @@ export function latestByTimestamp<K, V, R extends NeedsStream = FactOf<K, V>>(
         name: store,
         stores: [{ name: store, kind: 'keyValue', key, value: serdes.double }],
         keyed: true,
+        ...whenGiven(options),
         create: (context) => new Latest<KeyOf<R>, ValueOf<R>>(context, context.store(store), options),
       },
       [source],

@@ -3,6 +3,7 @@ import { PlainRecord, type StreamRecord } from '../../model/record.js';
 import { expand } from '../common/expand.js';
 import type { FactOf, KeyOf, NeedsStream, ValueOf } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
+import { eachUnderPolicy, ownPolicy, underPolicy } from '../pipelines/own-errors.js';
 import type { SelectKeyOptions } from './stateless.js';
 
 /**
@@ -24,13 +25,12 @@ export function map<K, V, K2, V2, R extends NeedsStream = FactOf<K, V>>(
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => readonly [key: K2, value: V2],
   options: SelectKeyOptions<K2, V2> = {},
 ): OperatorFunction<R, StreamRecord<K2, V2>> {
-  return withMark(
-    { label: 'map', rekey: options, toStream: true },
-    mapRecords((record: R) => {
-      const [key, value] = fn(record);
-      return new PlainRecord(key, value, record.timestamp, record.headers);
-    }),
-  );
+  const own = ownPolicy('map', options.onError);
+  const apply = (record: R): StreamRecord<K2, V2> => {
+    const [key, value] = fn(record);
+    return new PlainRecord(key, value, record.timestamp, record.headers);
+  };
+  return withMark({ label: 'map', rekey: options, toStream: true, onError: own }, mapRecords(underPolicy(apply, own)));
 }
 
 /**
@@ -54,10 +54,12 @@ export function flatMap<K, V, K2, V2, R extends NeedsStream = FactOf<K, V>>(
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => Iterable<readonly [key: K2, value: V2]>,
   options: SelectKeyOptions<K2, V2> = {},
 ): OperatorFunction<R, StreamRecord<K2, V2>> {
+  const own = ownPolicy('flatMap', options.onError);
+  const made = function* (record: R) {
+    for (const [key, value] of fn(record)) yield new PlainRecord(key, value, record.timestamp, record.headers);
+  };
   return withMark(
-    { label: 'flatMap', rekey: options, toStream: true },
-    expand(function* (record: R) {
-      for (const [key, value] of fn(record)) yield new PlainRecord(key, value, record.timestamp, record.headers);
-    }),
+    { label: 'flatMap', rekey: options, toStream: true, onError: own },
+    expand(eachUnderPolicy(made, own)),
   );
 }

@@ -1,6 +1,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
+import { whenGiven } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf } from '../contract/types.js';
 import { currentDeclaring, withMark } from '../declare/attach.js';
@@ -105,6 +106,7 @@ export function process(
         ...(globals.length > 0 && { globals }),
         keyed,
         asksOrigin: true,
+        ...whenGiven(options),
         ...(options.rekey && { emitsKey: options.rekey.key }),
         ...(emits && { emitsValue: emits }),
         create: (context) => new UserProcessor(context, options, { ownKey, keySerde: inherited, clock }),

@@ -4,6 +4,7 @@ import type { StreamRecord } from '../../model/record.js';
 import { serdes } from '../../serdes/serdes.js';
 import { timersOf } from '../clock/noted.js';
 import { idSerde } from '../common/ids.js';
+import { whenGiven } from '../contract/policy-options.js';
 import type { FactOf, KeyOf, NeedsStream, Stream, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
@@ -76,6 +77,7 @@ export function reorderByVersion<K, V, R extends NeedsStream = FactOf<K, V>>(
         ],
         keyed: true,
         ...(options.gap?.clock === 'wall' && { internalInputs: [timersOf(store)] }),
+        ...whenGiven(options),
         // The operator no longer waits for a version that comes later than this.
         ...(Number.isFinite(waitMs) && options.gap?.clock !== 'wall' && { nextClosing: withGrace(waitMs, waitMs) }),
         create: (context) =>

@@ -2,9 +2,11 @@ import { filter, type MonoTypeOperatorFunction, map, type Observable, type Opera
 import { isChange, PlainRecord, rowChange, type StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import { expand } from '../common/expand.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { ChangeOf, FactOf, KeyOf, NeedsStream, NeedsTable, ValueOf, WithValue } from '../contract/types.js';
 import { withMark } from '../declare/attach.js';
+import { eachUnderPolicy, ownPolicy, underPolicy } from '../pipelines/own-errors.js';
 import { rowOrNone, rowOrThrow } from '../pipelines/row-function.js';
 import { derived } from '../tables/table-view.js';
 
@@ -24,16 +26,18 @@ import { derived } from '../tables/table-view.js';
  */
 export function mapValues<R extends AnyRecord, W>(
   fn: (value: ValueOf<R>, key: KeyOf<R>) => W,
+  { onError }: PolicyOptions = {},
 ): OperatorFunction<R, WithValue<R, W>> {
+  const own = ownPolicy('mapValues', onError);
   const apply = (record: AnyRecord): AnyRecord => {
     if (!isChange(record))
       return new PlainRecord(record.key, fn(record.value, record.key as KeyOf<R>), record.timestamp, record.headers);
     const key = record.key as KeyOf<R>;
-    const value = record.value === null ? null : rowOrThrow(fn, record.value as ValueOf<R>, key);
+    const value = record.value === null ? null : rowOrThrow(fn, record.value as ValueOf<R>, key, own);
     const previous = record.previous === null ? null : rowOrNone(fn, record.previous as ValueOf<R>, key);
     return rowChange<unknown, unknown>(key, value, previous, record, record.outOfOrder);
   };
-  const operator = withMark({ label: 'mapValues' }, map(apply));
+  const operator = withMark({ label: 'mapValues', onError: own }, map(underPolicy(apply, own)));
   return derived(operator, fn as (value: unknown, key: unknown) => unknown) as unknown as OperatorFunction<
     R,
     WithValue<R, W>
@@ -50,14 +54,14 @@ export function mapValues<R extends AnyRecord, W>(
  */
 export function flatMapValues<K, V, W, R extends NeedsStream = FactOf<K, V>>(
   fn: (value: ValueOf<R>, key: KeyOf<R>) => Iterable<W>,
+  { onError }: PolicyOptions = {},
 ): OperatorFunction<R, StreamRecord<KeyOf<R>, W>> {
-  return withMark(
-    { label: 'flatMapValues', toStream: true },
-    expand(function* (record: R) {
-      for (const value of fn(record.value, record.key))
-        yield new PlainRecord(record.key, value, record.timestamp, record.headers);
-    }),
-  );
+  const own = ownPolicy('flatMapValues', onError);
+  const made = function* (record: R) {
+    for (const value of fn(record.value, record.key))
+      yield new PlainRecord<KeyOf<R>, W>(record.key, value, record.timestamp, record.headers);
+  };
+  return withMark({ label: 'flatMapValues', toStream: true, onError: own }, expand(eachUnderPolicy(made, own)));
 }
 
 /**
@@ -77,31 +81,36 @@ export function flatMapValues<K, V, W, R extends NeedsStream = FactOf<K, V>>(
  */
 export function filterValues<R extends AnyRecord, W extends ValueOf<R>>(
   guard: (value: ValueOf<R>, key: KeyOf<R>) => value is W,
+  options?: PolicyOptions,
 ): OperatorFunction<R, WithValue<R, W>>;
 export function filterValues<R extends AnyRecord>(
   fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean,
+  options?: PolicyOptions,
 ): MonoTypeOperatorFunction<R>;
 export function filterValues<R extends AnyRecord>(
   fn: (value: ValueOf<R>, key: KeyOf<R>) => boolean,
+  { onError }: PolicyOptions = {},
 ): MonoTypeOperatorFunction<R> {
+  const own = ownPolicy('filterValues', onError);
   const keep = (value: unknown, key: unknown): unknown =>
     value !== null && fn(value as ValueOf<R>, key as KeyOf<R>) ? value : null;
-  const operator = withMark({ label: 'filterValues' }, (source: Observable<R>) =>
+  const apply = (record: R): AnyRecord | undefined => {
+    if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
+    const value = rowOrThrow(keep, record.value as unknown, record.key as unknown, own);
+    const previous = rowOrNone(keep, record.previous as unknown, record.key as unknown);
+    if (value === null && previous === null && record.outOfOrder === undefined) return undefined;
+    return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
+  };
+  const operator = withMark({ label: 'filterValues', onError: own }, (source: Observable<R>) =>
     source.pipe(
-      map((record): AnyRecord | undefined => {
-        if (!isChange(record)) return fn(record.value, record.key) ? record : undefined;
-        const value = rowOrThrow(keep, record.value as unknown, record.key as unknown);
-        const previous = rowOrNone(keep, record.previous as unknown, record.key as unknown);
-        if (value === null && previous === null && record.outOfOrder === undefined) return undefined;
-        return rowChange<unknown, unknown>(record.key, value, previous, record, record.outOfOrder);
-      }),
+      map(underPolicy(apply, own)),
       filter((record): record is R => record !== undefined),
     ),
   );
   return derived(operator, keep);
 }
 
-export interface SelectKeyOptions<K, V> {
+export interface SelectKeyOptions<K, V> extends PolicyOptions {
   /** How the new key is written if a keyed operator follows. Default: JSON. */
   readonly key?: Serde<K>;
   /** How the value is written if a keyed operator follows. Default: JSON. */
@@ -128,10 +137,10 @@ export function selectKey<K, V, K2, R extends NeedsStream = FactOf<K, V>>(
   fn: (record: StreamRecord<KeyOf<R>, ValueOf<R>>) => K2,
   options: SelectKeyOptions<K2, ValueOf<R>> = {},
 ): OperatorFunction<R, StreamRecord<K2, ValueOf<R>>> {
-  return withMark(
-    { label: 'selectKey', rekey: options, toStream: true },
-    map((record: R) => new PlainRecord(fn(record), record.value, record.timestamp, record.headers)),
-  );
+  const own = ownPolicy('selectKey', options.onError);
+  const apply = (record: R): StreamRecord<K2, ValueOf<R>> =>
+    new PlainRecord(fn(record), record.value, record.timestamp, record.headers);
+  return withMark({ label: 'selectKey', rekey: options, toStream: true, onError: own }, map(underPolicy(apply, own)));
 }
 
 /**
@@ -139,13 +148,17 @@ export function selectKey<K, V, K2, R extends NeedsStream = FactOf<K, V>>(
  * external effect would be repeated after a crash. It is called once, however many operators follow. It is
  * called again for a record that is retried, and for a change of a table that the policy gives up.
  */
-export function peek<R extends AnyRecord>(fn: (record: R) => void): MonoTypeOperatorFunction<R> {
+export function peek<R extends AnyRecord>(
+  fn: (record: R) => void,
+  { onError }: PolicyOptions = {},
+): MonoTypeOperatorFunction<R> {
+  const own = ownPolicy('peek', onError);
   const look = (record: R): void => {
     // The outcome has no effect on a change: after an error it passes on if the policy continues.
-    if (isChange(record)) rowOrThrow(() => fn(record), record, record.key);
+    if (isChange(record)) rowOrThrow(() => fn(record), record, record.key, own);
     else fn(record);
   };
-  return derived(withMark({ label: 'peek' }, tap(look)), (value) => value);
+  return derived(withMark({ label: 'peek', onError: own }, tap(underPolicy(look, own))), (value) => value);
 }
 
 /**

@@ -9,6 +9,7 @@ import { dueStore } from '../buffers/due-queue.js';
 import type { Bounds } from '../buffers/held-changes.js';
 import { pendingRefSerde, pendingSerde } from '../buffers/pending.js';
 import { SuppressUntilClosed, SuppressUntilDue } from '../buffers/suppress-until.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Processor, ProcessorContext } from '../contract/processor.js';
 import type { ChangeOf, KeyOf, NeedsTable, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
@@ -22,7 +23,7 @@ interface NeedsWindows<Advice extends string = 'put it after a fold with windows
 
 type InWindow<W> = W extends Windowed<infer K> ? K : never;
 
-interface Held<K, V> {
+interface Held<K, V> extends PolicyOptions {
   /** The store that holds the waiting rows. */
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
@@ -156,6 +157,7 @@ export function suppress(
       keyed: true,
       create,
       ...(nextClosing && { nextClosing }),
+      ...whenGiven(options),
     };
     // The id of the node stands for the store: the result is a table without one, and no store name has a
     // space.

@@ -3,6 +3,7 @@ import type { Duration } from '../../model/duration.js';
 import { type Change, RowChange, rowChange } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore, OperatorVersionedStore } from '../../state/contract.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { FactOf, FactRecord, KeyOf, NeedsStream, Table } from '../contract/types.js';
@@ -10,7 +11,7 @@ import { currentDeclaring } from '../declare/attach.js';
 import { withGrace } from '../declare/closings.js';
 import { versionedStores } from '../tables/versions.js';
 
-export interface ToTableOptions<K, V> {
+export interface ToTableOptions<K, V> extends PolicyOptions {
   /** The store that holds the rows. */
   readonly store: string;
   /** How keys are written in the store. Default: the input's key serde. */
@@ -56,6 +57,7 @@ export function toTable<K, V, R extends NeedsStream = FactOf<K, V | null>>(
         name: store,
         stores,
         keyed: true,
+        ...whenGiven(options),
         // A record that comes later than the history is not stored.
         ...(historyMs !== undefined && { nextClosing: withGrace(historyMs, historyMs) }),
         create: (context) =>

@@ -1,11 +1,12 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Serde } from '../../serdes/serde.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { Partitioner } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { KeyOf, ValueOf } from '../contract/types.js';
 import { currentDeclaring } from '../declare/attach.js';
 
-export interface ToOptions<R> {
+export interface ToOptions<R> extends PolicyOptions {
   readonly key: Serde<NonNullable<KeyOf<R>>>;
   readonly value: Serde<NonNullable<ValueOf<R>>>;
   /** The node's name in the graph. Default: the topic. Required if the topic is a function. */
@@ -45,6 +46,7 @@ export function to<R extends AnyRecord>(
         value,
         ...(name === undefined ? {} : { name }),
         ...(partition === undefined ? {} : { partition: partition as Partitioner }),
+        ...whenGiven(options),
       },
       source,
     );

@@ -4,6 +4,7 @@
  * copy of this library (a user's own) must find it too.
  */
 import type { Observable } from 'rxjs';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import type { AnySerde } from '../contract/processor.js';
 import type { Windows } from '../windows/windows.js';
 
@@ -55,6 +56,8 @@ export interface PathMark {
   readonly toStream?: boolean;
   /** The operator is not from this library, and the graph does not show it. */
   readonly plain?: boolean;
+  /** The operator's own policy for records that fail in it. */
+  readonly onError?: ResolvedPolicy | undefined;
 }
 
 /** The settings that a key change gives for a later repartition. */
@@ -69,13 +72,15 @@ interface Ambient {
   consumer: Consumer | undefined;
   /** How many records have been pushed into plain operators. */
   pushes: number;
+  /** What an operator with a policy of its own has thrown last, and in which push: see own-errors.ts. */
+  thrown: { readonly error: unknown; readonly policy: ResolvedPolicy; readonly push: number } | undefined;
 }
 
 const AMBIENT = Symbol.for('millrace.ambient.1');
 
-function ambient(): Ambient {
+export function ambient(): Ambient {
   const holder = globalThis as { [AMBIENT]?: Ambient };
-  holder[AMBIENT] ??= { declaring: undefined, consumer: undefined, pushes: 0 };
+  holder[AMBIENT] ??= { declaring: undefined, consumer: undefined, pushes: 0, thrown: undefined };
   return holder[AMBIENT];
 }
 

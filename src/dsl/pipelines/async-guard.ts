@@ -13,6 +13,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { StreamsError } from '../../model/errors.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import type { PushScope } from '../contract/processor.js';
 import { countPush, declaring, subscribing } from './ambient.js';
 import { cutOff, subscribeNoted } from './own-operators.js';
@@ -30,8 +31,8 @@ export const beginPush = (current: PushScope): void => {
   scope = current;
 };
 
-/** Whether the policy has given up the current record: see {@link PushScope.givenUp}. */
-export const isGivenUp = (): boolean => scope?.givenUp === true;
+/** Whether this policy has given up the current record: see {@link PushScope.givenUp}. */
+export const isGivenUp = (own: ResolvedPolicy | undefined): boolean => scope?.givenUp?.has(own) === true;
 
 /** Reports to the task of the current record that it cannot continue. */
 export const failPush = (error: Error): void => scope?.fail(error);

@@ -9,6 +9,7 @@ import { sameKey } from '../common/ids.js';
 import type { AnyRecord, AnySerde, Input, PushScope, Receiver } from '../contract/processor.js';
 import type { Windows } from '../windows/windows.js';
 import { type Consumer, type PathMark, type Rekey, withConsumer } from './ambient.js';
+import { thrownUnder } from './own-errors.js';
 import { asRows } from './plain-rows.js';
 
 /** One path from an upper node down to an input, and the operators on it. */
@@ -122,9 +123,9 @@ export class TracedInput implements Input, Consumer {
   get edges(): readonly GraphEdge[] {
     const edges = new Map<string, GraphEdge>();
     for (const { from, through: marks } of this.paths) {
-      const through = marks.map(({ label }) => label);
-      const way = `${from}|${through.join('|')}`;
-      if (!edges.has(way)) edges.set(way, { from, to: this.node, port: this.port, through });
+      const edge = edgeOf(marks, { from, to: this.node, port: this.port });
+      const way = JSON.stringify(edge);
+      if (!edges.has(way)) edges.set(way, edge);
     }
     return [...edges.values()];
   }
@@ -150,7 +151,7 @@ export class TracedInput implements Input, Consumer {
     if (!scope.pushing) return scope.fail(lateEmission(this.node));
     if (!this.#from.has(scope.from)) return scope.fail(hiddenEdge(this.node, scope.from));
     const wrong = this.#wrongWith(record);
-    if (wrong !== undefined) this.#receiver?.error(wrong, scope.index);
+    if (wrong !== undefined) this.#receiver?.error(wrong, scope.index, undefined);
     else this.#receiver?.next(record, scope.index);
   }
 
@@ -190,10 +191,17 @@ export class TracedInput implements Input, Consumer {
     // The error has already been reported. It arrives here again if nothing caught it.
     if (this.#refused) return;
     if (!scope.pushing) return scope.fail(error instanceof Error ? error : new Error(messageOf(error)));
+    const own = thrownUnder(error);
     // An error ends an RxJS subscription. A new subscription protects the records before and after a bad one.
     this.#subscribe();
-    this.#receiver?.error(error, scope.index);
+    this.#receiver?.error(error, scope.index, own);
   }
+}
+
+function edgeOf(marks: readonly PathMark[], ends: Pick<GraphEdge, 'from' | 'to' | 'port'>): GraphEdge {
+  const through = marks.map(({ label }) => label);
+  const hasPolicy = marks.some(({ onError }) => onError !== undefined);
+  return { ...ends, through, ...(hasPolicy && { onError: marks.map(({ onError = null }) => onError) }) };
 }
 
 const noRecord = (node: string, record: unknown): StreamsError => {

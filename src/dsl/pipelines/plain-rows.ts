@@ -74,7 +74,7 @@ class PlainRows {
     if (value !== null) {
       const { emitted, error, completed } = this.#standing.push(change);
       if (error !== undefined) {
-        if (!isGivenUp()) return this.#subscriber.error(error.thrown);
+        if (!isGivenUp(undefined)) return this.#subscriber.error(error.thrown);
         // An error ends a subscription.
         this.#standing = new Run(this.#plain);
       }

@@ -1,4 +1,5 @@
 import { noRow } from '../../model/no-row.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { checkEncodes } from '../../serdes/check.js';
 import type { Serde } from '../../serdes/serde.js';
 import { isGivenUp } from './async-guard.js';
@@ -26,6 +27,8 @@ export function writableOrNone<T>(serde: Serde<T>, row: T | null): T | null {
 /**
  * The same for the changed row. An error is first thrown to the policy. If the policy continues, the change
  * is processed again, and the error then means no row.
+ *
+ * @param own The policy of the operator, if it has one of its own.
  */
-export const rowOrThrow = <A, B, T>(fn: (a: A, b: B) => T, a: A, b: B): T | null =>
-  isGivenUp() ? rowOrNone(fn, a, b) : fn(a, b);
+export const rowOrThrow = <A, B, T>(fn: (a: A, b: B) => T, a: A, b: B, own: ResolvedPolicy | undefined): T | null =>
+  isGivenUp(own) ? rowOrNone(fn, a, b) : fn(a, b);

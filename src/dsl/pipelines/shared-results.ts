@@ -1,11 +1,13 @@
 import { type Observable, Subject, Subscriber } from 'rxjs';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { pushNumber } from './ambient.js';
+import { noteThrown, thrownUnder } from './own-errors.js';
 
 /** What an operator made of one record. */
 interface Result<I, O> {
   readonly input: I;
   readonly outputs: readonly O[];
-  readonly error: { readonly thrown: unknown } | undefined;
+  readonly error: { readonly thrown: unknown; readonly policy: ResolvedPolicy | undefined } | undefined;
 }
 
 /**
@@ -71,7 +73,7 @@ export class SharedResults<I, O> {
     const collector = new Subscriber<O>({
       next: (output) => void this.#outputs.push(output),
       error: (thrown: unknown) => {
-        this.#error = { thrown };
+        this.#error = { thrown, policy: thrownUnder(thrown) };
         // An error ends a subscription.
         this.#inlet = undefined;
       },
@@ -120,6 +122,8 @@ export class Follower<I, O> extends Subscriber<I> {
       if (this.closed) return;
       this.#to.next(output);
     }
-    if (error) this.#to.error(error.thrown);
+    if (!error) return;
+    noteThrown(error.thrown, error.policy);
+    this.#to.error(error.thrown);
   }
 }

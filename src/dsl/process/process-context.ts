@@ -5,6 +5,7 @@ import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
 import type { KeyTimer } from '../clock/moments.js';
 import type { MissedFirings } from '../clock/wall-timers.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
 import type { StoreDefinition } from './process-stores.js';
 
@@ -92,7 +93,8 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
 
 export type Emitted<Out extends AnyRecord> = Pick<Out, 'key' | 'value'> & Partial<Pick<Out, 'timestamp' | 'headers'>>;
 
-interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions, P = unknown> {
+interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends StoreDefinitions, P = unknown>
+  extends PolicyOptions {
   readonly name: string;
   /** The operator's own stores, by name. */
   readonly stores?: S;

@@ -2,8 +2,9 @@ import type { Duration } from '../../model/duration.js';
 import type { StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { Id } from '../common/ids.js';
+import type { PolicyOptions } from '../contract/policy-options.js';
 
-export interface ReorderByVersionOptions<K, V> {
+export interface ReorderByVersionOptions<K, V> extends PolicyOptions {
   /** The store that holds the next version of each entity, and the records that came too early. */
   readonly store: string;
   /** The record's version: an integer or a bigint, one kind for all records. */

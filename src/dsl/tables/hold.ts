@@ -8,12 +8,13 @@ import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore, RowItems } from '../../state/contract.js';
 import { type Due, DueQueue, dueStore } from '../buffers/due-queue.js';
 import { ByteReader, type ByteWriter, readHeaders, written } from '../common/bytes.js';
+import { type PolicyOptions, whenGiven } from '../contract/policy-options.js';
 import type { AnySerde, Lookups, Processor, ProcessorContext } from '../contract/processor.js';
 import type { AnyRecord } from '../contract/push.js';
 import { withGrace } from '../declare/closings.js';
 import type { Declaring } from '../declare/declaring.js';
 
-interface HoldOptions {
+interface HoldOptions extends PolicyOptions {
   readonly store: string;
   readonly value: AnySerde;
   readonly graceMs: number;
@@ -21,7 +22,7 @@ interface HoldOptions {
   readonly keepsNullKeys: boolean;
 }
 
-interface GraceOptions extends Pick<HoldOptions, 'keepsNullKeys'> {
+interface GraceOptions extends Pick<HoldOptions, 'keepsNullKeys'>, PolicyOptions {
   readonly grace?: Duration;
   readonly store?: string;
   readonly value?: AnySerde;
@@ -36,7 +37,7 @@ interface GraceOptions extends Pick<HoldOptions, 'keepsNullKeys'> {
 export function heldBack(
   source: Observable<AnyRecord>,
   historyMs: number | undefined,
-  { grace, store = '', value = serdes.json(), node, keepsNullKeys }: GraceOptions,
+  { grace, store = '', value = serdes.json(), node, keepsNullKeys, ...policy }: GraceOptions,
   current: Declaring,
 ): Observable<AnyRecord> {
   if (grace === undefined) return source;
@@ -52,7 +53,7 @@ export function heldBack(
   }
   // With a grace of 0, each record is joined when it comes.
   if (graceMs === 0) return source;
-  return hold(source, { store, value, graceMs, keepsNullKeys }, current);
+  return hold(source, { store, value, graceMs, keepsNullKeys, ...whenGiven(policy) }, current);
 }
 
 type HeldRecord = Pick<AnyRecord, 'value' | 'headers'>;
@@ -75,6 +76,7 @@ function hold(source: Observable<AnyRecord>, options: HoldOptions, current: Decl
       stores: [{ ...dueStore(store, key, heldSerde(value)), items: heldItems(value) }],
       keyed: true,
       takesNullKeys: keepsNullKeys,
+      ...whenGiven(options),
       // A record that comes later than the grace is no longer sorted.
       nextClosing: withGrace(options.graceMs, options.graceMs),
       create: (context) => new Hold(context, context.store(store), key, options.graceMs),

@@ -27,9 +27,15 @@ export interface PastOptions extends PastSchemas {
   /**
    * What to do with records that fail. For each step that is left out: as the application does. Its committed
    * offsets name its latest policies, without their retries. Default of an application that never committed
-   * any: such a record ends the replay, with an error that names this option.
+   * any: such a record ends the replay, with an error that names this option. An operator's own policy stays
+   * in force, unless it or the one given here for its step is `fail`: then the one given here applies.
    */
   readonly onError?: ErrorPolicies;
+  /**
+   * What to do for a step that `onError` does not name, instead of what the application does: the policies of
+   * a configuration. Operators keep their own.
+   */
+  readonly defaultOnError?: ErrorPolicies;
   readonly deadLetterTopic?: string;
   /** Memory for cached rows. Default 32 MB. */
   readonly cacheBytes?: number;

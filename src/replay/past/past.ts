@@ -2,7 +2,7 @@ import { type BrokerRecord, partitionKey, type TopicPartition } from '../../brok
 import type { Declaration, Topology } from '../../dsl/contract/processor.js';
 import type { Clock } from '../../model/ports.js';
 import { type EngineConfig, resolveConfig } from '../../runtime/config/config.js';
-import { type ErrorPolicies, POLICY_NAMES, resolvePolicies } from '../../runtime/config/policy.js';
+import { endingNow } from '../../runtime/config/policies-in-force.js';
 import { systemClock } from '../../runtime/config/system.js';
 import type { TopicCounts } from '../../runtime/topics/topics.js';
 import { PastSerdes } from '../rerun/past-serdes.js';
@@ -17,7 +17,7 @@ import { topologyIdentity } from '../snapshots/snapshot-format.js';
 import { SnapshotWriter } from '../snapshots/snapshot-writer.js';
 import { type Snapshot, Snapshots } from '../snapshots/snapshots.js';
 import type { PastOptions, PastPlan, PastSlice } from './past-options.js';
-import { policiesWith } from './past-policies.js';
+import { lookingBack } from './past-policies.js';
 
 const EARLIEST: Moment = { kind: 'earliest' };
 const LATEST: Moment = { kind: 'latest' };
@@ -42,19 +42,19 @@ export interface PastFrame {
  * TOPOLOGY_INVALID, CONFIG_INVALID, and those of the registry.
  */
 export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
-  const { applicationId, onError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
+  const { applicationId, onError, defaultOnError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
   const resolved = resolveConfig(
     topology.name,
     {
       ...(applicationId !== undefined && { applicationId }),
-      ...(onError !== undefined && { onError }),
+      onError: { ...defaultOnError, ...onError },
       ...(deadLetterTopic !== undefined && { deadLetterTopic }),
       ...(cacheBytes !== undefined && { cacheBytes }),
       ...(batchRecords !== undefined && { batchRecords }),
     },
     logger,
   );
-  const config = withKeptPolicies(await ofGroup(options.broker.admin, resolved, topology), onError);
+  const config = lookingBack(await ofGroup(options.broker.admin, resolved, topology), options);
   const topics = await countTopics(options.broker.admin, topology, config);
   const inputs = await inputTopics(topology, options.broker, config.version.prefix);
   const partitions = partitionsOf([...sourceTopics(topology), ...inputs], topics);
@@ -78,17 +78,9 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
       ...(topology.graph.stores.some(({ kind }) => kind === 'versions') ? ['noted pasts'] : []),
     ].join(' '),
   });
-  const failing = new Set(POLICY_NAMES.filter((step) => config.policies[step].then === 'fail'));
-  const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity, failing);
+  const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity, endingNow(config));
   return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
 }
-
-/** Leaves out records that fail as the application does, unless the caller says otherwise. */
-const withKeptPolicies = (config: EngineConfig, onError: ErrorPolicies | undefined): EngineConfig => ({
-  ...config,
-  policies: resolvePolicies(policiesWith(config.kept, onError)),
-  looksBack: true,
-});
 
 /** The slice that these moments select. */
 export const sliceOf = (

@@ -28,7 +28,7 @@ import { checkStopped } from './reset-plan.js';
 export interface RebuildOptions
   extends Pick<
     PastOptions,
-    'broker' | 'applicationId' | 'onError' | 'cacheBytes' | 'logger' | 'schemaRegistry' | 'signal'
+    'broker' | 'applicationId' | 'onError' | 'defaultOnError' | 'cacheBytes' | 'logger' | 'schemaRegistry' | 'signal'
   > {
   readonly store: string;
   /** `sources`: by replaying the source topics. Default `changelog`. */
@@ -193,7 +193,7 @@ function replayed(
   rebuild: RebuildOptions,
   { broker, stateDirectory, committed, config, signal, onProgress }: RebuildContext,
 ): Promise<Past> {
-  const { onError, cacheBytes, logger, applicationId, version } = rebuild;
+  const { onError, defaultOnError, cacheBytes, logger, applicationId, version } = rebuild;
   const options = {
     ...registered(rebuild),
     broker,
@@ -203,6 +203,7 @@ function replayed(
     signal,
     ...(applicationId !== undefined && { applicationId }),
     ...(onError && { onError }),
+    ...(defaultOnError && { defaultOnError }),
     ...(cacheBytes !== undefined && { cacheBytes }),
     ...(logger && { logger }),
     onProgress: ({ records, total }: { readonly records: number; readonly total: number }) =>

@@ -1,5 +1,6 @@
 import type { BrokerRecord } from '../../broker/port.js';
 import type { DeclaredGlobalTable, Topology } from '../../dsl/contract/processor.js';
+import type { Graph } from '../../graph/graph.js';
 import type { EngineConfig } from '../../runtime/config/config.js';
 import type { Metrics } from '../../runtime/config/metrics.js';
 import { changeOf } from '../../runtime/globals/global-source.js';
@@ -29,12 +30,13 @@ export class RerunGlobals {
     tables: readonly DeclaredGlobalTable[],
     state: GlobalState,
     config: EngineConfig,
+    graph: Graph,
     metrics: Metrics,
   ) {
     this.#tables = new Map(tables.map((table) => [table.topic, table]));
     this.#state = state;
     this.#metrics = metrics;
-    this.#failures = new FailureHandler(config, new RerunClock(() => 0), metrics);
+    this.#failures = new FailureHandler(config, graph, new RerunClock(() => 0), metrics);
   }
 
   /** Undefined if the topology has none. */
@@ -61,7 +63,7 @@ export class RerunGlobals {
       budget,
       files: storage.files,
     });
-    return new RerunGlobals(tables, state, config, metrics);
+    return new RerunGlobals(tables, state, config, topology.graph, metrics);
   }
 
   reads(topic: string): boolean {

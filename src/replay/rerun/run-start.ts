@@ -1,4 +1,4 @@
-import type { PolicyName } from '../../runtime/config/policy.js';
+import type { LeftOut } from '../../runtime/config/policies-in-force.js';
 import type { WatchedTask } from './watched-task.js';
 
 /** The start of a rerun that does not begin empty: what a snapshot stores besides its databases. */
@@ -11,6 +11,6 @@ export interface RunStart {
   readonly jumps: Readonly<Record<string, WatchedTask['jumps']>>;
   /** Next offset of each repartition partition, as `topic:partition`. */
   readonly repartitions: Readonly<Record<string, number>>;
-  /** The steps at which a policy has left out a record so far. Older snapshots do not name them. */
-  readonly leftOut?: readonly PolicyName[];
+  /** The policies that have left out a record so far. Older snapshots do not name them. */
+  readonly leftOut?: readonly LeftOut[];
 }

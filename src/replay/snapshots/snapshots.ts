@@ -2,7 +2,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Broker, type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
 import { makePrivateDirectory, writePrivately } from '../../files/write.js';
-import type { PolicyName } from '../../runtime/config/policy.js';
+import type { LeftOut } from '../../runtime/config/policies-in-force.js';
 import { afterOf } from '../../runtime/inputs/after.js';
 import { GLOBAL_DIRECTORY } from '../../state/global/global-state.js';
 import { linkDirectory } from '../rerun/linked-databases.js';
@@ -37,13 +37,13 @@ const placeOf = (storage: RerunStorage, application: string): string => join(sto
  */
 export class Snapshots {
   readonly #directory: string;
-  readonly #failing: ReadonlySet<PolicyName>;
+  readonly #failing: ReadonlySet<LeftOut>;
 
   /**
-   * `identity`: see topologyIdentity. `failing`: the steps at which a record that fails ends the run.
+   * `identity`: see topologyIdentity. `failing`: what ends the run, if an earlier one has left it out.
    * Snapshots that have left out such a record are not used: the run would not have got that far.
    */
-  constructor(directory: string, identity: string, failing: ReadonlySet<PolicyName>) {
+  constructor(directory: string, identity: string, failing: ReadonlySet<LeftOut>) {
     this.#directory = join(directory, identity);
     this.#failing = failing;
   }

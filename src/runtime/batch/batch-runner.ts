@@ -91,7 +91,8 @@ export class BatchRunner implements StageHost {
     const placed = this.#pusher.placing({ node: node.id, port });
     return {
       next: (record, index) => stage.add(new Item(node, port, record, placed(index), this.#pusher.number)),
-      error: (error) => this.#pusher.caught(node.id, error, (push) => stage.takeBack(node.id, push)),
+      error: (error, _index, own) =>
+        this.#pusher.caught(node.id, { error, own }, (push) => stage.takeBack(node.id, push)),
     };
   }
 
@@ -100,7 +101,8 @@ export class BatchRunner implements StageHost {
     const placed = this.#pusher.placing({ node, port: 0 });
     return {
       next: (record, index) => this.sending.outbox.add(make(record, placed(index), this.#pusher.number)),
-      error: (error) => this.#pusher.caught(node, error, (push) => this.sending.outbox.takeBack(node, push)),
+      error: (error, _index, own) =>
+        this.#pusher.caught(node, { error, own }, (push) => this.sending.outbox.takeBack(node, push)),
     };
   }
 

@@ -1,6 +1,4 @@
-import type { PushScope } from '../../dsl/contract/processor.js';
 import { onceReady } from '../../model/not-ready.js';
-import { isFatal } from '../send/failures.js';
 
 /**
  * Does the work that remains after the policy has dropped a record, as soon as everything that it needs is
@@ -16,18 +14,4 @@ export async function giveUp(work: () => void | Promise<void>, isTold: (error: u
   } catch (error) {
     if (!isTold(error)) throw error;
   }
-}
-
-/** A change of a table cannot just be dropped: its previous row must also leave everything downstream. */
-export function pushGivenUp(again: () => void, scope: PushScope): Promise<void> {
-  const push = (): void => {
-    scope.givenUp = true;
-    try {
-      again();
-    } finally {
-      scope.givenUp = false;
-    }
-  };
-  // On a path on which records are no longer rows, the change is dropped.
-  return giveUp(push, (error) => !isFatal(error));
 }

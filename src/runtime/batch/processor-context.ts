@@ -38,8 +38,6 @@ export interface TaskFacts {
   /** The prefix of internal topics. */
   readonly prefix: string;
   readonly deadLetterTopic: string;
-  /** Whether the policy of `process` may continue without a record. */
-  readonly mayGiveUp: boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** The task's stores, as its processors see them. */
@@ -139,7 +137,7 @@ export class TaskProcessorContext implements ProcessorContext {
   }
 
   get mayGiveUp(): boolean {
-    return this.#task.mayGiveUp;
+    return this.#runner.failures.mayGiveUp(this.#node);
   }
 
   get wallTime(): number {

@@ -52,7 +52,7 @@ export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskR
   const runner: BatchRunner = new BatchRunner({
     bind: bindings.bind,
     cause: options.cause,
-    failures: new FailureHandler(config, clock, metrics, stop),
+    failures: new FailureHandler(config, topology.graph, clock, metrics, stop),
     stop,
     effects: options.effects,
     knowsOrigins: options.knowsOrigins === true,
@@ -71,7 +71,6 @@ export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskR
     taskId: options.taskId,
     partition,
     ...namesOf(config),
-    mayGiveUp: config.policies.process.then !== 'fail',
     clock,
     metrics,
     state: options.state,

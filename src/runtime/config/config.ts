@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../../model/database.js';
 import { type Duration, durationMs, positiveMs } from '../../model/duration.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName, NAME_RULE } from '../../model/names.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { type Clock, type Logger, silentLogger } from '../../model/ports.js';
 import { show } from '../../model/text/show.js';
 import type { SchemaRegistry } from '../../serdes/registry/port.js';
@@ -13,7 +14,7 @@ import { type ApplicationVersion, firstVersion } from './application-version.js'
 import type { EffectGate } from './effect-gate.js';
 import type { KeptPolicies } from './kept-policies.js';
 import type { LifeHooks } from './life-hooks.js';
-import { type ErrorPolicies, POLICY_NAMES, type PolicyName, type ResolvedPolicy, resolvePolicies } from './policy.js';
+import { type ErrorPolicies, POLICY_NAMES, type PolicyName, resolvePolicies } from './policy.js';
 
 /** The numbered steps of a commit. commit.ts, docs/guarantees.md and the crash tests use the same numbers. */
 export type CommitStep = '1 settle' | '2 log' | '3 offsets' | '4 apply';
@@ -52,6 +53,7 @@ export interface EngineOptions {
    * process. Each task has at least 128 KiB. Default: 64 MB.
    */
   readonly inputBufferBytes?: number;
+  /** What happens to a record that fails. An operator's own `onError` takes its place there. Default `fail`. */
   readonly onError?: ErrorPolicies;
   /**
    * Whether `effect` calls the outside world. `silent`: no call is made, and each counts as made. A function
@@ -130,6 +132,8 @@ export interface EngineConfig {
   readonly cacheBytes: number;
   readonly inputBufferBytes: number;
   readonly policies: Readonly<Record<PolicyName, ResolvedPolicy>>;
+  /** The policies that a look back was given: they are stronger than those of operators. */
+  readonly overrides: Readonly<Partial<Record<PolicyName, ResolvedPolicy>>>;
   /** What the committed offsets say of the policies: see kept-policies.ts. Undefined: nothing. */
   readonly kept: KeptPolicies | undefined;
   /** Whether the records are those of the past: an error then says how to look beyond its record. */
@@ -210,6 +214,7 @@ export function resolveConfig(
     cacheBytes: positive('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES),
     inputBufferBytes: positive('inputBufferBytes', options.inputBufferBytes ?? DEFAULT_INPUT_BUFFER_BYTES),
     policies: resolvePolicies(onError),
+    overrides: {},
     kept: undefined,
     looksBack: false,
     effects: effectGate(options.effects ?? 'live'),

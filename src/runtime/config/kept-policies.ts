@@ -1,6 +1,7 @@
 import type { PartitionOffset } from '../../broker/port.js';
+import type { FinalPolicyName, ResolvedPolicy } from '../../model/policy/policy.js';
 import { textOf } from './offset-texts.js';
-import { type ErrorPolicies, type FinalPolicy, POLICY_NAMES, type PolicyName, type ResolvedPolicy } from './policy.js';
+import { type ErrorPolicies, POLICY_NAMES, type PolicyName } from './policy.js';
 
 /**
  * The error policies of an application, as its committed offsets name them: `"onError": ["dsf", n]`. The
@@ -15,7 +16,7 @@ export interface KeptPolicies {
   readonly letters: string;
 }
 
-const POLICIES: ReadonlyMap<string, FinalPolicy> = new Map([
+const POLICIES: ReadonlyMap<string, FinalPolicyName> = new Map([
   ['f', 'fail'],
   ['s', 'skip'],
   ['d', 'deadLetter'],

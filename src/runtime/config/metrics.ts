@@ -1,4 +1,4 @@
-import type { PolicyName } from './policy.js';
+import type { LeftOut } from './policies-in-force.js';
 
 /** Counters of an engine since its start; they only grow. */
 export interface EngineMetrics {
@@ -22,11 +22,11 @@ export class Metrics {
   deadLetters = 0;
   commits = 0;
   restoredRecords = 0;
-  /** The steps at which a policy has left out a record. */
-  readonly leftOut: Set<PolicyName>;
+  /** The policies that have left out a record. */
+  readonly leftOut: Set<LeftOut>;
   readonly #nodes = new Map<string, Map<string, number>>();
 
-  constructor(leftOut: Set<PolicyName> = new Set()) {
+  constructor(leftOut: Set<LeftOut> = new Set()) {
     this.leftOut = leftOut;
   }
 

@@ -78,7 +78,8 @@ export class GlobalTables {
 
   constructor(options: GlobalTablesOptions) {
     this.#options = options;
-    this.#failures = new FailureHandler(options.config, options.ports.clock, options.metrics);
+    const { config, topology, ports, metrics } = options;
+    this.#failures = new FailureHandler(config, topology.graph, ports.clock, metrics);
   }
 
   get #closed(): boolean {

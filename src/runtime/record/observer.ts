@@ -42,6 +42,6 @@ export function observedReceiver(node: string, receiver: Receiver, observer: Run
       observer.arrived(node, record, index);
       receiver.next(record, index);
     },
-    error: (error, index) => receiver.error(error, index),
+    error: (error, index, own) => receiver.error(error, index, own),
   };
 }

@@ -1,5 +1,5 @@
 import type { BrokerRecord } from '../../broker/port.js';
-import type { AnyRecord, PushScope } from '../../dsl/contract/processor.js';
+import type { AnyRecord, GivenUp, PushScope } from '../../dsl/contract/processor.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { Cause } from '../../state/rows/changelog-entry.js';
 import { originAt, originOf, rootOfRecord, startOrigin } from './origin.js';
@@ -27,7 +27,7 @@ export class RecordContext implements PushScope {
   index = 0;
   key: unknown = undefined;
   from = '';
-  givenUp = false;
+  givenUp: GivenUp | undefined = undefined;
   readonly bind: NonNullable<PushScope['bind']>;
   readonly fail: (error: Error) => void;
   readonly #cause: Cause | undefined;

@@ -1,36 +1,21 @@
 import type { BrokerRecord } from '../../broker/port.js';
-import type { AnyRecord, Outlet } from '../../dsl/contract/processor.js';
+import type { Graph } from '../../graph/graph.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
 import { isNotReady, onceReady, whenReady } from '../../model/not-ready.js';
+import { pauseMs } from '../../model/policy/backoff.js';
+import type { ResolvedPolicy } from '../../model/policy/policy.js';
 import { type Clock, sleep } from '../../model/ports.js';
+import { seededRandom } from '../../model/random.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
-import type { PolicyName, ResolvedPolicy } from '../config/policy.js';
+import { leftOutUnder, PoliciesInForce } from '../config/policies-in-force.js';
+import type { PolicyName } from '../config/policy.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import type { Outgoing } from '../record/outbox.js';
+import { murmur2 } from '../topics/partitioner.js';
 import { deadLetter } from './dead-letter.js';
-
-/** A push that threw on its way to one node. */
-export interface Failure {
-  /** The paths that it has not passed: several if they follow the operator that threw. */
-  paths: readonly FailedPath[];
-  readonly outlet: Outlet;
-  readonly record: AnyRecord;
-  readonly error: unknown;
-  readonly index: number;
-  /** The number of the push. */
-  readonly push: number;
-  /** The number of the emission within its cause. */
-  readonly emission: number;
-}
-
-export interface FailedPath {
-  readonly node: string;
-  /** Removes what a push has delivered to the node by other paths. */
-  readonly takeBack: (push: number) => void;
-}
 
 /** A record for which a step threw an error. */
 export interface FailedRecord {
@@ -39,6 +24,11 @@ export interface FailedRecord {
   readonly source: BrokerRecord | SourcePosition;
   /** The topic was chosen for this record, so a topic that does not exist is the record's error. */
   readonly ownTopic?: boolean;
+  /**
+   * The own policy of the stateless operator that threw, if it has one. Asked again after each attempt, which
+   * another operator may have ended. Left out: the node itself failed, and its own policy applies.
+   */
+  readonly own?: () => ResolvedPolicy | undefined;
 }
 
 /** Errors of the program, or limits of it, and not of a record: no policy may continue after them. */
@@ -65,20 +55,27 @@ export class FailureHandler {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #stop: StopLimit | undefined;
+  readonly #policies: PoliciesInForce;
   /** Errors after all attempts, and the number of the last attempt. */
   readonly #tried = new WeakMap<object, number>();
 
   /** @param stop Ends the pauses between attempts. */
-  constructor(config: EngineConfig, clock: Clock, metrics: Metrics, stop?: StopLimit) {
+  constructor(config: EngineConfig, graph: Graph, clock: Clock, metrics: Metrics, stop?: StopLimit) {
     this.#config = config;
     this.#clock = clock;
     this.#metrics = metrics;
     this.#stop = stop;
+    this.#policies = new PoliciesInForce(config, graph);
   }
 
-  /** Whether the first record that fails for good ends the application. */
-  fails(step: PolicyName): boolean {
-    return this.#config.policies[step].then === 'fail';
+  /** Whether the application may continue without a record that fails at this step, at any operator. */
+  mayContinue(step: PolicyName): boolean {
+    return this.#policies.mayContinue(step);
+  }
+
+  /** The same for records that fail in one processor. */
+  mayGiveUp(node: string): boolean {
+    return this.#policies.of('process', this.#policies.ofNode('process', node)).then !== 'fail';
   }
 
   count(node: string, name: string): void {
@@ -97,14 +94,15 @@ export class FailureHandler {
     again?: () => void | Promise<void>,
   ): Promise<boolean> {
     const { node, source } = failure;
-    const policy = this.#config.policies[step];
     const failed = await this.#tryAgain(step, failure, again);
     if (failed === undefined) return false;
     const { error, attempt } = failed;
+    const own = this.#ownOf(step, failure);
+    const policy = this.#policies.of(step, own);
     const positioned = atRecord(step, error, node, source);
     if (ends(error, failure)) throw positioned;
     if (policy.then === 'fail') throw this.#final(step, positioned);
-    this.#metrics.leftOut.add(step);
+    this.#metrics.leftOut.add(leftOutUnder(step, own));
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');
     this.#config.logger.warn(
       { node, code: positioned.code, attempt },
@@ -137,7 +135,7 @@ export class FailureHandler {
   async whenFetched(failure: FailedRecord, again: () => void): Promise<unknown> {
     const failed = await this.#tryAgain('deserialize', failure, again);
     if (failed === undefined) return undefined;
-    const { then } = this.#config.policies.deserialize;
+    const { then } = this.#policies.of('deserialize', this.#ownOf('deserialize', failure));
     if (then === 'fail' || isFatal(failed.error)) {
       const positioned = atRecord('deserialize', failed.error, failure.node, failure.source);
       throw isFatal(failed.error) ? positioned : this.#final('deserialize', positioned);
@@ -147,14 +145,25 @@ export class FailureHandler {
     return failed.error;
   }
 
+  #ownOf(step: PolicyName, { node, own }: FailedRecord): ResolvedPolicy | undefined {
+    return own ? own() : this.#policies.ofNode(step, node);
+  }
+
+  /** The jitter follows from the record and the attempt: nothing here depends on chance. */
+  #pause({ backoff }: ResolvedPolicy, { node, source }: FailedRecord, attempt: number): number {
+    const { topic, partition, offset } = source;
+    const draw = [this.#config.schemasOf, node, topic, partition, offset, attempt].join('\n');
+    return pauseMs(backoff, attempt, () => seededRandom(murmur2(Buffer.from(draw)))());
+  }
+
   /** The first retry of a record is a warning, further ones are debug messages. */
   #logRetry(
     { code, problem }: StreamsError,
     { node, attempt }: { readonly node: string; readonly attempt: number },
-    { retries, backoffMs }: ResolvedPolicy,
+    { retries, pause }: { readonly retries: number; readonly pause: number },
   ): void {
     const level = attempt === 1 ? 'warn' : 'debug';
-    const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${backoffMs} ms: ${problem}`;
+    const text = `a record failed, attempt ${attempt + 1} of ${retries + 1} in ${pause} ms: ${problem}`;
     this.#config.logger[level]({ node, code, attempt }, text);
   }
 
@@ -175,7 +184,6 @@ export class FailureHandler {
     again: (() => void | Promise<void>) | undefined,
   ): Promise<{ readonly error: unknown; readonly attempt: number } | undefined> {
     const { node, source } = failed;
-    const policy = this.#config.policies[step];
     let { error } = failed;
     const tried = typeof error === 'object' && error !== null ? this.#tried.get(error) : undefined;
     if (tried !== undefined) return { error, attempt: tried };
@@ -191,10 +199,13 @@ export class FailureHandler {
       }
     }
     let attempt = 1;
-    for (; again && attempt <= policy.retries && !isPermanent(error, failed); attempt++) {
+    for (; again && !isPermanent(error, failed); attempt++) {
+      const policy = this.#policies.of(step, this.#ownOf(step, failed));
+      if (attempt > policy.retries) break;
       this.#metrics.count(node, 'retries');
-      this.#logRetry(atRecord(step, error, node, source), { node, attempt }, policy);
-      await sleep(this.#clock, policy.backoffMs, this.#stop?.noCalls);
+      const pause = this.#pause(policy, failed, attempt);
+      this.#logRetry(atRecord(step, error, node, source), { node, attempt }, { retries: policy.retries, pause });
+      await sleep(this.#clock, pause, this.#stop?.noCalls);
       this.#stop?.check();
       try {
         await whenReady(again);

@@ -36,7 +36,8 @@ export interface RefusalsOptions {
 /**
  * Collects the records that the broker has refused, and replaces them.
  *
- * - `onError.produce` handles an output. It is not retried, since the broker would refuse it again.
+ * - The policy of its sink or repartition handles an output: its own, or `onError.produce`. The output is not
+ *   retried, since the broker would refuse it again.
  * - A dead letter is written with half of its bytes, and then with half of these, until the broker accepts
  *   it.
  */

@@ -43,7 +43,7 @@ export class Sending {
   constructor(recordContext: RecordContext, options: SendingOptions) {
     this.#recordContext = recordContext;
     this.#options = options;
-    this.#origins = options.knowsOrigins === true && !options.failures.fails('produce');
+    this.#origins = options.knowsOrigins === true && options.failures.mayContinue('produce');
   }
 
   /**

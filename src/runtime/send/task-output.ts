@@ -22,9 +22,9 @@ export class TaskOutput {
   }
 
   static async open(options: TaskScope, writing: WriterOptions): Promise<TaskOutput> {
-    const { config, ports, metrics, topics, partition } = options;
+    const { topology, config, ports, metrics, topics, partition } = options;
     const refusals = new Refusals({
-      failures: new FailureHandler(config, ports.clock, metrics, options.stop),
+      failures: new FailureHandler(config, topology.graph, ports.clock, metrics, options.stop),
       place: (letter) => withPartition(letter, topics, partition),
     });
     const writer = await ports.broker.createWriter({ ...writing, onRefused: refusals.add });

@@ -1,5 +1,6 @@
 import type { Graph, SubTopology } from '../../graph/graph.js';
 import { changelogTopic, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
+import { ownPolicies } from '../../graph/own-policies.js';
 import type { EngineConfig } from '../config/config.js';
 import { owned, ownerOf } from './topic-owners.js';
 
@@ -114,5 +115,5 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
  * without such a policy.
  */
 const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
-  Object.values(config.policies).some(({ then }) => then === 'deadLetter') ||
+  [...Object.values(config.policies), ...ownPolicies(graph)].some(({ then }) => then === 'deadLetter') ||
   graph.nodes.some((node) => node.kind === 'processor');

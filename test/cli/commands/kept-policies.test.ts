@@ -75,6 +75,24 @@ describe('commands that look back', () => {
     await here.output(look);
   });
 
+  it('let only the command line overrule what an operator says itself', async () => {
+    const look = 'state dump topology.ts --as-of latest';
+    const withPolicy = async (own: string, configured: string): Promise<Project> => {
+      const here = await fed();
+      const text = readFileSync(here.path('topology.ts'), 'utf8');
+      here.write('topology.ts', text.replace('>= MIN_AMOUNT)', `>= MIN_AMOUNT, { onError: '${own}' })`));
+      here.write('millrace.config.json', JSON.stringify({ onError: { process: configured } }));
+      return here;
+    };
+    const lenient = await withPolicy('skip', 'fail');
+    await lenient.output('run topology.ts --until-idle');
+    await lenient.output(look);
+    assert.match((await lenient.millrace(`${look} --on-error process=fail`)).stderr, /PROCESS_FAILED/);
+    const strict = await withPolicy('fail', 'skip');
+    assert.match((await strict.millrace(look)).stderr, /PROCESS_FAILED: [\s\S]*--on-error process=skip/);
+    await strict.output(`${look} --on-error process=skip`);
+  });
+
   it('write the kept policies into the test that bisect exports', async () => {
     const here = await fed();
     await here.output(

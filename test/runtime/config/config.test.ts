@@ -49,6 +49,8 @@ const bad: readonly (readonly [what: string, options: object, message: RegExp])[
   ],
 ];
 
+const none = { fromMs: 0, factor: 1, maxMs: 0, jitter: 0 };
+
 describe('the configuration', () => {
   for (const [what, options, message] of bad) {
     it(`refuses ${what} with CONFIG_INVALID`, () => {
@@ -62,7 +64,7 @@ describe('the configuration', () => {
   it('has the documented defaults', () => {
     const { logger, effects, ...config } = resolveConfig('app', {});
     assert.equal(effects({} as EffectCall), true);
-    const policy = { retries: 0, backoffMs: 0, then: 'fail' };
+    const policy = { retries: 0, backoff: none, then: 'fail' };
     assert.deepEqual(config, {
       applicationId: 'app',
       version: { n: 0, prefix: 'app' },
@@ -79,6 +81,7 @@ describe('the configuration', () => {
       cacheBytes: 32 * 1024 * 1024,
       inputBufferBytes: 64 * 1024 * 1024,
       policies: { deserialize: policy, process: policy, produce: policy },
+      overrides: {},
       kept: undefined,
       looksBack: false,
       deadLetterTopic: 'app-dead-letter',
@@ -92,7 +95,11 @@ describe('the configuration', () => {
     const { policies } = resolveConfig('app', {
       onError: { process: { retry: 3, backoff: '1.5s', then: 'deadLetter' }, produce: 'skip' },
     });
-    assert.deepEqual(policies.process, { retries: 3, backoffMs: 1_500, then: 'deadLetter' });
-    assert.deepEqual(policies.produce, { retries: 0, backoffMs: 0, then: 'skip' });
+    assert.deepEqual(policies.process, {
+      retries: 3,
+      backoff: { ...none, fromMs: 1_500, maxMs: 1_500 },
+      then: 'deadLetter',
+    });
+    assert.deepEqual(policies.produce, { retries: 0, backoff: none, then: 'skip' });
   });
 });

@@ -5,9 +5,9 @@ import { process } from '#src/dsl/operators/process.js';
 import { to } from '#src/dsl/operators/to.js';
 import { topology } from '#src/dsl/topology.js';
 import { StreamsError } from '#src/model/errors.js';
+import type { FinalPolicy } from '#src/model/policy/policy.js';
 import type { StreamRecord } from '#src/model/record.js';
 import type { EngineOptions } from '#src/runtime/config/config.js';
-import type { FinalPolicy } from '#src/runtime/config/policy.js';
 import { Application, type ReadRecord, type TextRecord } from '../../support/application.js';
 import { type Build, Fault, places, text } from '../../support/failing-places.js';
 
