@@ -4,6 +4,8 @@
  * @module millrace/options
  */
 
+export type { KeyTimer } from './clock/moments.js';
+export type { MissedFirings } from './clock/wall-timers.js';
 export type { PolicyOptions } from './contract/policy-options.js';
 export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';
 export type { TopologyOptions } from './open-topology.js';

@@ -115,6 +115,31 @@ export const processing = (): void => {
   noTable satisfies Stream<string, Account | null>;
   // @ts-expect-error it is no table any more
   noTable.pipe(toStream());
+  // Timers of a key: the payload has the type of its serde.
+  payments.pipe(
+    process(
+      {
+        name: 'p',
+        emits: serdes.json<{ readonly left: number }>(),
+        wallClock: { missed: 'one' },
+        timer: {
+          payload: serdes.json<{ readonly left: number }>(),
+          run: ({ key, due, payload: { left } }, { emit, at }) => {
+            emit({ key: key satisfies string, value: { left } });
+            at(due + 1_000, { left: left - 1 }, { id: 'next' });
+          },
+        },
+      },
+      (record, { at, cancel }) => {
+        cancel('next') satisfies boolean;
+        at(new Date(record.timestamp), { left: 3 });
+        // @ts-expect-error the payload is an object
+        at(5, 'three');
+      },
+    ),
+  ) satisfies Stream<string, { readonly left: number }>;
+  // @ts-expect-error there are only none, one and each
+  payments.pipe(process({ name: 'p', wallClock: { missed: 'all' } }, () => undefined));
   // @ts-expect-error it has no name
   payments.pipe(process({}, () => undefined));
   // @ts-expect-error emits has the serde of values

@@ -99,8 +99,9 @@ export class Merge {
     if (!this.isReady) return [];
     const taken: BrokerRecord[] = [];
     let ended = false;
+    const hasPlaced = this.#placed.length > 0;
     while (taken.length < max && !ended) {
-      const placed = this.#turn();
+      const placed = hasPlaced ? this.#turn() : undefined;
       if (placed !== undefined) {
         taken.push(placed.shift());
         ended = isAtEnd?.() ?? false;
@@ -119,7 +120,7 @@ export class Merge {
         lane.hasHead &&
         lane.time < before &&
         (second === undefined || comesBefore(lane, second)) &&
-        this.#turn() === undefined
+        !(hasPlaced && this.#turn())
       );
       if (lane.hasHead) this.#sink();
       else {

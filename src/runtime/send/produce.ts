@@ -99,7 +99,10 @@ function encode(
       key,
       value,
       timestamp: record.timestamp,
-      headers: carried.reduce((headers, [name, text]) => headers.with(name, text), record.headers),
+      headers:
+        carried.length === 0
+          ? record.headers
+          : carried.reduce((headers, [name, text]) => headers.with(name, text), record.headers),
     };
   }
   const value = record.value === null ? null : toBytes(target.value, record.value, 'value', node);
