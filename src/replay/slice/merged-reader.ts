@@ -59,9 +59,13 @@ export class MergedReader {
     const named = new Set(endsWith);
     this.#endsWith =
       endsWith && this.#merge.lanes.filter(({ topic, partition }) => named.has(partitionKey(topic, partition)));
-    const from = new Map(parts.map((part) => [partitionKey(part.topic, part.partition), part.from]));
-    if (inputsFollow)
+    if (inputsFollow) {
+      const sources = this.#merge.lanes.filter(({ isPlaced }) => !isPlaced);
+      const from = new Map(
+        sources.map(({ topic, partition, position }) => [partitionKey(topic, partition), position] as const),
+      );
       for (const lane of this.#merge.lanes) if (lane.isPlaced) this.#later.set(lane, new LaterRecords(from));
+    }
     this.#limit = Math.max(MIN_READ_AHEAD_RECORDS, Math.floor(READ_AHEAD_RECORDS / Math.max(1, parts.length)));
     this.#limitBytes = READ_AHEAD_BYTES / Math.max(1, parts.length);
     this.total = parts.reduce((sum, { from, to }) => sum + to - from, 0);

@@ -48,7 +48,7 @@ export class LaterRecords {
   readonly #from: ReadonlyMap<string, number>;
   #isBefore = false;
 
-  /** @param from Where the slice begins. */
+  /** @param from Where the slice begins in its sources. */
   constructor(from: ReadonlyMap<string, number>) {
     this.#from = from;
   }
