@@ -5,7 +5,8 @@ import { show } from './text/show.js';
 /**
  * A user's value as JSON, to be looked at by people and programs. Values without a JSON form become text
  * (bigint), base64 (bytes) or null. A value that cannot be written at all (a cycle, a getter that throws)
- * becomes a text that describes it. Never throws. Nothing is read back from this form.
+ * becomes a text that describes it. Never throws. Nothing is read back from this form but the policies of a
+ * configuration, which are checked then.
  */
 export function toJson(value: unknown): string {
   try {

@@ -7,6 +7,7 @@ import { ownOf } from '../../model/own.js';
 import { nearestName } from '../../model/text/nearest-name.js';
 import { plainText } from '../../model/text/plain-text.js';
 import { show } from '../../model/text/show.js';
+import { toJson } from '../../model/to-json.js';
 import type { ConfiguredApplication, MillraceSettings } from '../../runtime/config/define-config.js';
 import { TOPOLOGY_EXTENSIONS, topologyFile } from '../load/topology-file.js';
 import { type Io, write } from '../terminal/io.js';
@@ -188,7 +189,7 @@ function textsOf(name: string, value: unknown, directory: string): readonly stri
 
 /** `{ retry: 3, backoff: '1s', then: 'skip' }` as JSON, which the option reads, too. */
 const policyText = (policy: unknown): string =>
-  typeof policy === 'object' && policy !== null ? JSON.stringify(policy) : String(policy);
+  typeof policy === 'object' && policy !== null ? toJson(policy) : String(policy);
 
 function located(name: string, value: unknown, directory: string): unknown {
   if (typeof value !== 'string') return value;

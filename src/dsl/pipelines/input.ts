@@ -121,13 +121,12 @@ export class TracedInput implements Input, Consumer {
 
   /** The edges to this node in the graph, without duplicates. */
   get edges(): readonly GraphEdge[] {
-    const edges = new Map<string, GraphEdge>();
+    const edges: GraphEdge[] = [];
     for (const { from, through: marks } of this.paths) {
       const edge = edgeOf(marks, { from, to: this.node, port: this.port });
-      const way = JSON.stringify(edge);
-      if (!edges.has(way)) edges.set(way, edge);
+      if (!edges.some((known) => isDeepStrictEqual(known, edge))) edges.push(edge);
     }
-    return [...edges.values()];
+    return edges;
   }
 
   #subscribe(): void {

@@ -53,7 +53,7 @@ export interface EngineOptions {
    * process. Each task has at least 128 KiB. Default: 64 MB.
    */
   readonly inputBufferBytes?: number;
-  /** What happens to a record that fails. An operator's own `onError` takes its place there. Default `fail`. */
+  /** What happens to a record that fails. An operator's own `onError` is stronger there. Default `fail`. */
   readonly onError?: ErrorPolicies;
   /**
    * Whether `effect` calls the outside world. `silent`: no call is made, and each counts as made. A function
