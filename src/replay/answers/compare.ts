@@ -90,7 +90,7 @@ export async function compare(
   const shared = new Set([...one.keys()].filter((name) => other.has(name)));
   const sides: Side[] = [];
   const dates = new PastDates(inputs, frames[0].declaration, frames[1].declaration);
-  const datesOf = dates.until(slice.until);
+  const datesOf = dates.inside(slice);
   const reader = await MergedReader.open(broker, slice, { datesOf, logger: frames[0].config.logger, signal });
   try {
     for (const frame of frames) sides.push(await Side.open(frame, shared));

@@ -154,7 +154,7 @@ export class Past {
               beganWith,
             })
           : undefined;
-      const datesOf = dates.until(slice.until);
+      const datesOf = dates.inside(slice);
       reader = await MergedReader.open(broker, slice, { datesOf, logger: config.logger, signal });
       run = await Rerun.open({
         topology,

@@ -19,7 +19,7 @@ export interface ResetOptions {
   readonly applicationId?: string;
   /**
    * Where to read the sources from. An `offset:` moves only the partitions that it names, also those of
-   * repartition topics.
+   * repartition topics and internal inputs.
    */
   readonly to: Moment;
   /** The state directory of this machine. */
@@ -96,8 +96,17 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     repartitions.filter((name) => existing.has(name)),
     topics,
   );
-  const { moves, named } = await movesTo(broker, { sources: partitions, internal: own, committed, to, now });
-  const back = [...moves, ...named].some(({ from, to: target }) => from !== null && target < from);
+  const inputs = partitionsOf(await inputTopics(topology, broker, version.prefix), topics);
+  const isInput = new Set(inputs.map(({ topic }) => topic));
+  const { moves, named: asked } = await movesTo(broker, {
+    ...{ sources: partitions, internal: [...own, ...inputs] },
+    ...{ committed, to, now },
+  });
+  const [named, namedInputs] = [
+    asked.filter(({ topic }) => !isInput.has(topic)),
+    asked.filter(({ topic }) => isInput.has(topic)),
+  ];
+  const back = [...moves, ...asked].some(({ from, to: target }) => from !== null && target < from);
   // An interrupted reset may have begun to delete the stores, so they cannot be kept.
   const action = unfinished && !unfinished.keeps ? 'delete' : (options.stores ?? (back ? 'delete' : 'keep'));
   const repartitionAction = options.internalTopics === 'delete' ? 'delete' : action === 'delete' ? 'skip' : 'keep';
@@ -108,10 +117,10 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   const names = [...new Set([...planned.values()].flatMap(({ stores }) => stores.map(({ name }) => name)))].sort();
   const changelogs = names.map((name) => changelogTopic(version.prefix, name));
   const logged = new Set((await broker.admin.describeTopics(changelogs)).map(({ name }) => name));
-  const inputs = await inputMoves(broker, {
-    partitions: partitionsOf(await inputTopics(topology, broker, version.prefix), topics),
-    ...{ committed, moves },
-    again: action === 'delete',
+  const again = action === 'delete';
+  const { moves: inputMoved, trimmed } = await inputMoves(broker, {
+    ...{ partitions: inputs, committed, moves, again },
+    named: namedInputs,
   });
   const plan = {
     id: `${applicationId}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
@@ -119,7 +128,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
     applicationId,
     version,
     resumes: unfinished?.id ?? null,
-    moves: [...moves, ...inputs],
+    moves: [...moves, ...inputMoved],
     effects,
     stores: {
       action,
@@ -140,7 +149,7 @@ export async function planReset(topology: Topology, options: ResetOptions): Prom
   } as const;
   const unread =
     repartitionAction === 'keep' ? undefined : await firstUnread(broker, [...existing], [...committed.values()]);
-  return { ...plan, warnings: warningsOf(plan, { back, unread, named }) };
+  return { ...plan, warnings: warningsOf(plan, { back, unread, named, trimmed: again ? trimmed : [] }) };
 }
 
 /** Errors: APPLICATION_RUNNING, because live members would continue with the group's tasks. */
@@ -242,7 +251,13 @@ function warningsOf(
     back,
     unread,
     named,
-  }: { readonly back: boolean; readonly unread: string | undefined; readonly named: readonly ResetMove[] },
+    trimmed,
+  }: {
+    readonly back: boolean;
+    readonly unread: string | undefined;
+    readonly named: readonly ResetMove[];
+    readonly trimmed: readonly PartitionOffset[];
+  },
 ): readonly string[] {
   const { moves, stores, effects } = plan;
   const warnings: string[] = [];
@@ -254,6 +269,10 @@ function warningsOf(
     warnings.push('the stores will hold only the results of records from these offsets on');
   if (stores.action === 'keep' && back && stores.names.length > 0)
     warnings.push('the stores keep what these records did the first time: folds count them twice');
+  for (const { topic, partition, offset } of trimmed)
+    warnings.push(
+      `${topic}[${partition}] begins at offset ${offset}: what was noted before is noted again, at other places among the records`,
+    );
   if (unread !== undefined)
     warnings.push(
       `unread records of repartition topics are skipped, from ${unread} on${effects === 'live' ? '' : ': their outputs and calls were never made, and will not be'}`,

@@ -54,7 +54,7 @@ export class MergedReader {
     this.#ends = ends;
     this.#merge = new Merge(
       parts.map(({ topic, partition, from, to }) => ({ topic, partition, offset: from, end: to })),
-      datesOf,
+      { datesOf },
     );
     const named = new Set(endsWith);
     this.#endsWith =
@@ -80,6 +80,11 @@ export class MergedReader {
   /** Next offset of every partition: everything before it has been returned. */
   get positions(): Merge['positions'] {
     return this.#merge.positions;
+  }
+
+  /** Whether records before these positions were left out: a longer slice has them. */
+  get hasLeftOut(): boolean {
+    return this.#merge.hasLeftOut;
   }
 
   /** Partitions that had no more records at the last look; their logs may have grown since. */

@@ -4,6 +4,7 @@ import { isNotReady, onceReady } from '../../model/not-ready.js';
 import { deserialize } from '../../runtime/poll/deserialize.js';
 import { AT_ONCE, type Dates } from '../../runtime/poll/lane.js';
 import { PastPlaces } from './past-places.js';
+import type { Slice } from './slice.js';
 
 type Dated = Declaration['sources'][number] | Declaration['globalTables'][number];
 
@@ -33,10 +34,10 @@ export class PastDates {
 
   readonly of = (topic: string): Dates | undefined => this.#byTopic.get(topic);
 
-  /** The same with the places of internal inputs, in a slice that ends at a moment. */
-  until(moment: number | undefined): (topic: string) => Dates | undefined {
-    const places = new Map(Array.from(this.inputs, (topic) => [topic, new PastPlaces(moment)] as const));
-    return (topic) => places.get(topic) ?? this.of(topic);
+  /** The same with the places of internal inputs in a slice. */
+  inside(slice: Pick<Slice, 'until' | 'parts'>): (topic: string) => Dates | undefined {
+    const places = new PastPlaces(slice);
+    return (topic) => (this.inputs.has(topic) ? places : this.of(topic));
   }
 
   /**

@@ -1,19 +1,29 @@
-import { type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
 import { afterOf } from '../../runtime/inputs/after.js';
 import { AT_ONCE, type Dates, type InputPlace } from '../../runtime/poll/lane.js';
+
+/** Where the log of a partition ended when the slice was cut. */
+interface PartEnd extends TopicPartition {
+  readonly latest: number;
+}
 
 /**
  * The places of the records of internal inputs in a slice. A slice that ends with a time also ends for what
  * the clock brought: after the last source record, only what was due by then belongs to it.
+ *
+ * A place behind the end of a log names records that no longer exist: the topic was created again. Then the
+ * end counts instead, as in a running task.
  */
 export class PastPlaces implements Dates {
   readonly #until: number;
-  /** The last known place of each partition: records without one follow it. */
-  readonly #places = new Map<number, readonly PartitionOffset[]>();
+  readonly #latest: ReadonlyMap<string, number>;
 
-  /** @param until The last moment of the slice; positive infinity: it does not end with a time. */
-  constructor(until = Number.POSITIVE_INFINITY) {
+  constructor({
+    until = Number.POSITIVE_INFINITY,
+    parts,
+  }: { readonly until?: number | undefined; readonly parts: readonly PartEnd[] }) {
     this.#until = until;
+    this.#latest = new Map(parts.map(({ topic, partition, latest }) => [partitionKey(topic, partition), latest]));
   }
 
   timeOf(): number {
@@ -24,11 +34,12 @@ export class PastPlaces implements Dates {
     return Promise.resolve(AT_ONCE);
   }
 
-  placeOf({ partition, timestamp, headers }: BrokerRecord): InputPlace | undefined {
-    const own = afterOf(headers);
-    if (own !== undefined) this.#places.set(partition, own);
-    const after = own ?? this.#places.get(partition);
-    return after && { after, isInside: timestamp > this.#until };
+  placeOf({ timestamp, headers }: BrokerRecord): InputPlace | undefined {
+    const after = afterOf(headers)?.map((at) => {
+      const latest = this.#latest.get(partitionKey(at.topic, at.partition)) ?? at.offset;
+      return at.offset > latest ? { ...at, offset: latest } : at;
+    });
+    return after && { after, isLate: timestamp > this.#until };
   }
 }
 
@@ -46,7 +57,6 @@ function isBefore(after: readonly PartitionOffset[], positions: ReadonlyMap<stri
 /** Leaves out the records of one partition of an internal input that belong to the past before a slice. */
 export class LaterRecords {
   readonly #from: ReadonlyMap<string, number>;
-  #isBefore = false;
 
   /** @param from Where the slice begins in its sources. */
   constructor(from: ReadonlyMap<string, number>) {
@@ -56,8 +66,7 @@ export class LaterRecords {
   of(records: readonly BrokerRecord[]): readonly BrokerRecord[] {
     return records.filter(({ headers }) => {
       const after = afterOf(headers);
-      if (after !== undefined) this.#isBefore = isBefore(after, this.#from);
-      return !this.#isBefore;
+      return after === undefined || !isBefore(after, this.#from);
     });
   }
 }

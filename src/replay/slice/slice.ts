@@ -51,15 +51,17 @@ export async function cutSlice(
   { from, until, now, inputs = new Set() }: SliceBounds,
 ): Promise<Slice> {
   const topics = [...new Set(partitions.map(({ topic }) => topic))];
-  const [earliest, latest, described] = await Promise.all([
+  // The ends of internal inputs come first: so the sources end behind all places that their records name.
+  const latestInputs = await broker.admin.latestOffsets(partitions.filter(({ topic }) => inputs.has(topic)));
+  const [earliest, latestSources, described] = await Promise.all([
     broker.admin.earliestOffsets(partitions),
-    broker.admin.latestOffsets(partitions),
+    broker.admin.latestOffsets(partitions.filter(({ topic }) => !inputs.has(topic))),
     broker.admin.describeTopics(topics),
   ]);
   const compacted = new Set(
     described.filter(({ config }) => config?.['cleanup.policy']?.includes('compact')).map(({ name }) => name),
   );
-  const bounds: Bounds = { partitions, earliest: byKey(earliest), latest: byKey(latest) };
+  const bounds: Bounds = { partitions, earliest: byKey(earliest), latest: byKey([...latestInputs, ...latestSources]) };
   const starts = await positions(broker, from, 'start', bounds, now);
   const ends = await positions(broker, until, 'end', bounds, now);
   const byPlace = ({ kind }: Moment, topic: string): boolean => kind !== 'offset' && inputs.has(topic);

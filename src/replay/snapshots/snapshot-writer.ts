@@ -108,6 +108,7 @@ export class SnapshotWriter {
       if (this.#maxTimestamp < this.#nextTime) return;
       this.#nextTime = this.#maxTimestamp + every.ms;
     }
+    if (reader.hasLeftOut) return;
     await run.commit();
     const { positions, exhausted } = reader;
     const meta = {

@@ -3,7 +3,7 @@ import type { Headers } from '../../model/headers.js';
 
 /**
  * The header of a record of an internal input that says when its turn is: after all records before these
- * positions, and before all others. Records without it follow the one before them.
+ * positions, and before all others. A record without it has its turn at once.
  *
  * The positions are those of everything that the task had read when it noted the record: of its partitions,
  * and of the source partitions whose records came to it through repartition topics.
@@ -19,21 +19,30 @@ const POSITION = /^(.+)-(\d+)@(\d+)$/;
 /** Undefined: the text is no position. */
 export function positionOf(text: string): PartitionOffset | undefined {
   const [, topic, partition, offset] = POSITION.exec(text) ?? [];
-  return topic === undefined ? undefined : { topic, partition: Number(partition), offset: Number(offset) };
+  const at = { topic: topic ?? '', partition: Number(partition), offset: Number(offset) };
+  return at.topic !== '' && Number.isSafeInteger(at.offset) ? at : undefined;
 }
 
-export const withAfter = (headers: Headers, positions: readonly PartitionOffset[]): Headers =>
-  headers.with(AFTER_HEADER, positions.map(positionText).join(' '));
+export const afterText = (positions: readonly PartitionOffset[]): string => positions.map(positionText).join(' ');
+
+/** What does not parse is left out. */
+export const positionsOf = (text: string): readonly PartitionOffset[] =>
+  text.split(' ').flatMap((part) => positionOf(part) ?? []);
+
+export const withAfter = (headers: Headers, after: string): Headers => headers.with(AFTER_HEADER, after);
+
+/** The records that one commit has written have the same text. */
+let last: { readonly text: string; readonly positions: readonly PartitionOffset[] } = { text: '', positions: [] };
 
 /**
  * The positions that a record of an internal input waits for. Undefined: it waits for none. Anyone who may
  * write to the topic writes the header: what does not parse is left out.
  */
 export function afterOf(headers: Headers): readonly PartitionOffset[] | undefined {
-  return headers
-    .text(AFTER_HEADER)
-    ?.split(' ')
-    .flatMap((part) => positionOf(part) ?? []);
+  const text = headers.text(AFTER_HEADER);
+  if (text === undefined) return undefined;
+  if (text !== last.text) last = { text, positions: positionsOf(text) };
+  return last.positions;
 }
 
 export const withoutAfter = (headers: Headers): Headers => headers.without(AFTER_HEADER);

@@ -1,7 +1,7 @@
 import type { PartitionOffset, ProducerRecord } from '../../broker/port.js';
 import type { Alarm, NotedRecord } from '../../dsl/contract/processor.js';
 import { ORIGIN_HEADER } from '../record/origin.js';
-import { withAfter } from './after.js';
+import { afterText, withAfter } from './after.js';
 
 interface Noted extends NotedRecord {
   readonly topic: string;
@@ -93,13 +93,10 @@ export class Outside {
     if (this.#isHeld()) return [];
     const noted = this.#noted;
     this.#noted = [];
-    const known = new Set<string>();
-    return noted.map(({ topic, key, value, timestamp, headers, origin }) => {
-      const own = headers.with(ORIGIN_HEADER, origin);
-      // Those that follow in the same topic have their turn directly after the first.
-      const first = !known.has(topic);
-      known.add(topic);
-      return { topic, partition, key, value, timestamp, headers: first ? withAfter(own, reached) : own };
-    });
+    const after = afterText(reached);
+    return noted.map(({ topic, key, value, timestamp, headers, origin }) => ({
+      ...{ topic, partition, key, value, timestamp },
+      headers: withAfter(headers.with(ORIGIN_HEADER, origin), after),
+    }));
   }
 }

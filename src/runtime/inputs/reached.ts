@@ -1,9 +1,8 @@
-import { type BrokerRecord, type PartitionOffset, partitionKey } from '../../broker/port.js';
+import { type BrokerRecord, type PartitionOffset, partitionKey, type TopicPartition } from '../../broker/port.js';
 import type { Graph, SubTopology } from '../../graph/graph.js';
 import { internalInputTopic, repartitionTopic } from '../../graph/naming.js';
-import { ownOf, setOwn } from '../../model/own.js';
-import { addedTo, isFields, textOf } from '../config/offset-texts.js';
-import { positionOf, positionText } from './after.js';
+import { addedTo, textOf } from '../config/offset-texts.js';
+import { afterText, positionOf, positionsOf, positionText } from './after.js';
 
 /**
  * The header of a record of a repartition topic that says which source record caused it, as the position
@@ -11,9 +10,13 @@ import { positionOf, positionText } from './after.js';
  */
 export const SOURCE_HEADER = 'millrace.source';
 
-/** The header's text for what a record causes. */
-export const sourceToCarry = ({ topic, partition, offset, headers }: BrokerRecord): string =>
-  headers.text(SOURCE_HEADER) ?? positionText({ topic, partition, offset: offset + 1 });
+/**
+ * The header's text for what a record causes.
+ *
+ * @param isInternal Whether the record is of an internal topic: only there the header is ours.
+ */
+export const sourceToCarry = ({ topic, partition, offset, headers }: BrokerRecord, isInternal: boolean): string =>
+  (isInternal ? headers.text(SOURCE_HEADER) : undefined) ?? positionText({ topic, partition, offset: offset + 1 });
 
 /** The repartitions that lead to an operator with an internal input, directly or not. */
 export function sourceCarriers({ nodes, edges }: Graph): ReadonlySet<string> {
@@ -27,31 +30,52 @@ export function sourceCarriers({ nodes, edges }: Graph): ReadonlySet<string> {
   return new Set(nodes.filter(({ kind, id }) => kind === 'repartition' && asked.has(id)).map(({ id }) => id));
 }
 
-/** Bytes of metadata. About 150 partitions fit. */
+/** Bytes of metadata. Some 50 partitions fit. */
 const MAX_BYTES = 900;
 
 /**
  * Up to where a task that reads repartition topics has the source records: the highest position of each
  * source partition that its records came from. It is kept in the metadata of the offsets of the internal
- * inputs: `"reached": { topic: [offset of partition 0, …] }`.
+ * inputs: `"reached": "topic-0@42 topic-1@7"`.
  */
 export class Reached {
   readonly #repartitions: ReadonlySet<string>;
   readonly #inputs: ReadonlySet<string>;
+  readonly #isKnown: (at: TopicPartition) => boolean;
   readonly #positions = new Map<string, PartitionOffset>();
 
-  private constructor(repartitions: Iterable<string>, inputs: Iterable<string>) {
+  private constructor(
+    repartitions: Iterable<string>,
+    inputs: Iterable<string>,
+    isKnown: (at: TopicPartition) => boolean,
+  ) {
     this.#repartitions = new Set(repartitions);
     this.#inputs = new Set(inputs);
+    this.#isKnown = isKnown;
   }
 
-  /** Undefined: the task needs none. */
-  static of(subTopology: SubTopology, prefix: string): Reached | undefined {
+  /**
+   * Undefined: the task needs none.
+   *
+   * @param widthOf The partitions of a topic. Positions come from headers, which others may write: those of
+   * no partition that the application reads are left out.
+   */
+  static of(
+    subTopology: SubTopology,
+    { graph, prefix, widthOf }: { readonly graph: Graph; readonly prefix: string; widthOf(topic: string): number },
+  ): Reached | undefined {
     const { repartitions, internalInputs = [] } = subTopology;
     if (repartitions.length === 0 || internalInputs.length === 0) return undefined;
+    const read = new Set(
+      graph.subTopologies.flatMap(({ topics, internalInputs: inputs = [] }) => [
+        ...topics,
+        ...inputs.map((input) => internalInputTopic(prefix, input)),
+      ]),
+    );
     return new Reached(
       repartitions.map((name) => repartitionTopic(prefix, name)),
       internalInputs.map((input) => internalInputTopic(prefix, input)),
+      ({ topic, partition }) => read.has(topic) && partition < widthOf(topic),
     );
   }
 
@@ -83,20 +107,15 @@ export class Reached {
 
   /** The positions to commit, with what the task has reached. */
   withMarks(positions: readonly PartitionOffset[]): readonly PartitionOffset[] {
-    const reached: Record<string, number[]> = {};
-    for (const { topic, partition, offset } of this.#positions.values()) {
-      const offsets = ownOf(reached, topic) ?? [];
-      offsets[partition] = offset;
-      setOwn(reached, topic, offsets);
-    }
-    for (const offsets of Object.values(reached)) for (let i = 0; i < offsets.length; i++) offsets[i] ??= 0;
-    if (Buffer.byteLength(JSON.stringify(reached)) > MAX_BYTES) return positions;
+    const reached = afterText(this.positions);
+    if (Buffer.byteLength(reached) > MAX_BYTES) return positions;
     return positions.map((at) =>
       this.#inputs.has(at.topic) ? { ...at, metadata: addedTo(at.metadata, { reached }) } : at,
     );
   }
 
   #add(position: PartitionOffset): void {
+    if (!this.#isKnown(position)) return;
     const key = partitionKey(position.topic, position.partition);
     if ((this.#positions.get(key)?.offset ?? 0) < position.offset) this.#positions.set(key, position);
   }
@@ -104,12 +123,5 @@ export class Reached {
 
 function reachedOf({ metadata }: PartitionOffset): readonly PartitionOffset[] | undefined {
   const { reached } = textOf(metadata);
-  if (!isFields(reached)) return undefined;
-  return Object.entries(reached).flatMap(([topic, offsets]) =>
-    Array.isArray(offsets)
-      ? offsets.flatMap((offset: unknown, partition) =>
-          typeof offset === 'number' && offset > 0 ? [{ topic, partition, offset }] : [],
-        )
-      : [],
-  );
+  return typeof reached === 'string' ? positionsOf(reached) : undefined;
 }

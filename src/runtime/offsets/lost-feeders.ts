@@ -1,4 +1,5 @@
 import {
+  type Admin,
   type Broker,
   type Membership,
   type PartitionOffset,
@@ -57,10 +58,21 @@ export async function refuse(
   const known = { behind: error.behind, onDisk: directoriesOf({ ports, onDisk }, prefix) };
   const found = await withRetry('looking where the offsets were', { clock, logger, signal }, async () => {
     const membership = group?.membership;
-    return membership && whereToGoOn({ plan: { tasks, topics, prefix }, broker, membership, signal, logger }, known);
+    const goOn =
+      membership && (await whereToGoOn({ plan: { tasks, topics, prefix }, broker, membership, signal, logger }, known));
+    return goOn && { ...goOn, shorter: await shorterOf(broker.admin, goOn.behind) };
   });
   // Out of its group: the offsets cannot be read, and what is wrong is still to be said.
-  throw found === undefined ? error : error.completed(found.behind, found.guessed);
+  throw found === undefined ? error : error.completed(found.behind, found.guessed, found.shorter);
+}
+
+/** The topics that end before what was read of them: they were created again. */
+async function shorterOf(
+  admin: Pick<Admin, 'latestOffsets'>,
+  behind: readonly PartitionOffset[],
+): Promise<readonly TopicPartition[]> {
+  const ends = await admin.latestOffsets(behind);
+  return behind.filter(({ offset }, i) => offset > (ends[i]?.offset ?? offset));
 }
 
 /** What the directories of tasks on this machine contain. */

@@ -20,23 +20,44 @@ export class OffsetsLost extends StreamsError {
   /** The offset after what is processed, of each partition that is to be set. */
   readonly behind: readonly PartitionOffset[];
 
-  /** @param guessed Those whose position is not known. */
-  constructor(details: Mismatch, behind: readonly PartitionOffset[], guessed: readonly TopicPartition[] = []) {
-    const action = [details.reason, goOnOrBeginAnew(behind), guessed.length > 0 && ofGuessed(guessed)];
+  /**
+   * @param guessed Those whose position is not known.
+   * @param shorter Those with logs that end before what was read of them.
+   */
+  constructor(
+    details: Mismatch,
+    behind: readonly PartitionOffset[],
+    guessed: readonly TopicPartition[] = [],
+    shorter: readonly TopicPartition[] = [],
+  ) {
+    const action =
+      shorter.length > 0
+        ? [details.reason, beginAnew(shorter)]
+        : [details.reason, goOnOrBeginAnew(behind), guessed.length > 0 && ofGuessed(guessed)];
     super('STATE_MISMATCH', { ...details, action: action.filter(Boolean).join(' ') });
     this.#details = details;
     this.behind = behind;
   }
 
   /** The same error, with the ways out of the whole application. */
-  completed(behind: readonly PartitionOffset[], guessed: readonly TopicPartition[]): OffsetsLost {
-    return new OffsetsLost(this.#details, behind, guessed);
+  completed(
+    behind: readonly PartitionOffset[],
+    guessed: readonly TopicPartition[],
+    shorter: readonly TopicPartition[],
+  ): OffsetsLost {
+    return new OffsetsLost(this.#details, behind, guessed, shorter);
   }
 }
 
+const namesOf = (partitions: readonly TopicPartition[]): string =>
+  partitions.map(({ topic, partition }) => `${topic}[${partition}]`).join(', ');
+
+/** Records of a topic that was created again have the offsets of others that the rows contain. */
+const beginAnew = (shorter: readonly TopicPartition[]): string =>
+  `${namesOf(shorter)} ends before that: the topic was deleted and created again. Start over with the records that there are: millrace reset FILE --to earliest --stores delete.`;
+
 function ofGuessed(guessed: readonly TopicPartition[]): string {
-  const names = guessed.map(({ topic, partition }) => `${topic}[${partition}]`).join(', ');
-  return `The position in ${names} is not known, and the end is named. If records were written after the application was stopped, name the first of them instead. Of a topic that is new or was recreated, name the first record.`;
+  return `The position in ${namesOf(guessed)} is not known, and the end is named. If records were written after the application was stopped, name the first of them instead. Of a topic that is new or was recreated, name the first record.`;
 }
 
 /** The ways out if the group's offsets and the rows do not match. */

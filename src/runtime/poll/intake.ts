@@ -52,7 +52,9 @@ export class Intake {
   readonly #aheadRecords: number | undefined;
   /** Undefined: nothing is held back. */
   #gate: CatchUpGate | undefined;
-  readonly #timers: ReadonlySet<string> | undefined;
+  readonly #timers: ReadonlySet<string>;
+  /** The ends of the topics of timers at the beginning. */
+  readonly #began: ReadonlyMap<Lane, number>;
   readonly #buffer: InputBuffer;
   readonly #leaveBuffer: () => void;
 
@@ -66,7 +68,7 @@ export class Intake {
     options: IntakeOptions = {},
   ) {
     const { datesOf, ends, aheadRecords, bounded, gate, timers, buffer = new InputBuffer(BUFFER_BYTES) } = options;
-    this.#timers = timers;
+    this.#timers = timers ?? new Set();
     this.#buffer = buffer;
     this.#leaveBuffer = buffer.share();
     this.#reader = reader;
@@ -77,7 +79,9 @@ export class Intake {
       ...at,
       end: known.get(partitionKey(at.topic, at.partition)) ?? at.offset,
     }));
-    this.#merge = new Merge(partitions, datesOf, bounded);
+    this.#merge = new Merge(partitions, { datesOf, bounded, grows: true });
+    const noted = this.#merge.lanes.filter(({ topic }) => this.#timers.has(topic));
+    this.#began = new Map(noted.map((lane) => [lane, lane.end]));
     for (const { topic, partition, offset } of positions) reader.seek({ topic, partition, offset });
     this.#gate = gate;
     if (gate === undefined) return;
@@ -97,12 +101,15 @@ export class Intake {
     return this.#merge.lanes.map(({ topic, partition, end }) => ({ topic, partition, offset: end }));
   }
 
-  /** Records that are in the log, as last seen, and were not taken; without firings of timers. */
+  /**
+   * Records that are in the log, as last seen, and were not taken. Firings of timers count only if they were
+   * there at the beginning: there are always new ones.
+   */
   get lag(): number {
-    return this.#merge.lanes.reduce(
-      (sum, { topic, end, position }) => (this.#timers?.has(topic) ? sum : sum + Math.max(0, end - position)),
-      0,
-    );
+    return this.#merge.lanes.reduce((sum, lane) => {
+      const end = this.#timers.has(lane.topic) ? Math.min(lane.end, this.#began.get(lane) ?? 0) : lane.end;
+      return sum + Math.max(0, end - lane.position);
+    }, 0);
   }
 
   /** {@link lag} without the records that are held back. */

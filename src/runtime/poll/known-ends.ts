@@ -8,6 +8,8 @@ const ASK_AGAIN_MS = 1_000;
 /** A partition that is waited for, up to an offset. */
 export interface SilentPartition extends TopicPartition {
   end: number;
+  /** Whether only a record of an internal input says that there are records up to the end. */
+  isDoubted?: boolean;
 }
 
 export interface KnownEndsOptions {
@@ -47,9 +49,11 @@ export class KnownEnds {
     if (failure !== undefined) throw failure;
     const now = this.#options.clock.monotonic();
     this.#waitsSince ??= now;
-    if (this.#asking || now - this.#waitsSince < ASK_AGAIN_MS) return;
+    if (this.#asking) return;
+    const waitsFor = silent();
+    if (now - this.#waitsSince < ASK_AGAIN_MS && !waitsFor.some(({ isDoubted }) => isDoubted)) return;
     this.#asking = true;
-    void this.#ask(silent()).finally(() => {
+    void this.#ask(waitsFor).finally(() => {
       this.#asking = false;
       this.#waitsSince = undefined;
       onAnswer();
@@ -58,10 +62,11 @@ export class KnownEnds {
 
   async #ask(silent: readonly SilentPartition[]): Promise<void> {
     const { admin, logger } = this.#options;
-    const asked = silent.map((awaited) => ({ awaited, end: awaited.end }));
+    const asked = silent.map((awaited) => ({ awaited, end: awaited.end, isDoubted: awaited.isDoubted }));
+    for (const awaited of silent) awaited.isDoubted = false;
     try {
       const ends = byKey(await admin.latestOffsets(silent));
-      for (const { awaited, end } of asked) {
+      for (const { awaited, end, isDoubted } of asked) {
         const { topic, partition } = awaited;
         const now = ends.get(partitionKey(topic, partition));
         // The answer does not apply to an end that has risen meanwhile.
@@ -69,7 +74,9 @@ export class KnownEnds {
         awaited.end = now;
         logger.warn(
           { topic, partition },
-          `${topic}[${partition}] ended at offset ${end}, and ends at ${now} now: the records between are lost (a leader without them was elected, or the topic was created again)`,
+          isDoubted
+            ? `${topic}[${partition}] ends at ${now}, and a record of an internal input has its place at ${end}: its turn is after the last record (the topic was created again)`
+            : `${topic}[${partition}] ended at offset ${end}, and ends at ${now} now: the records between are lost (a leader without them was elected, or the topic was created again)`,
         );
       }
     } catch (error) {

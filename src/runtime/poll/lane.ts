@@ -15,7 +15,7 @@ export interface Dates {
   timeWhenReady(record: BrokerRecord, cause: NotReady): Promise<number>;
   /**
    * Of an internal input: its records have no event times, but places. Undefined: the turn of the record is
-   * directly after the record before it.
+   * now.
    */
   placeOf?(record: BrokerRecord): InputPlace | undefined;
 }
@@ -24,8 +24,11 @@ export interface Dates {
 export interface InputPlace {
   /** Directly after everything before these positions was taken. */
   readonly after: readonly PartitionOffset[];
-  /** Only if one of these partitions has another record: what the record says was not known at the end. */
-  readonly isInside?: boolean;
+  /**
+   * What the record says was not known at the end. So it is left out, unless one of the sources among these
+   * partitions has another record.
+   */
+  readonly isLate?: boolean;
 }
 
 /**
@@ -35,6 +38,7 @@ export interface InputPlace {
 export const AT_ONCE = Number.NEGATIVE_INFINITY;
 
 const NO_RECORDS: readonly BrokerRecord[] = [];
+const NO_LANES: ReadonlyMap<Lane, number> = new Map();
 
 /** One partition of a merge: its records that were fetched and not taken yet. */
 export class Lane implements TopicPartition {
@@ -52,12 +56,17 @@ export class Lane implements TopicPartition {
   hasHead = false;
   /** Of an internal input: when its next record has its turn. Undefined: now. */
   place: InputPlace | undefined;
+  /** The same as the offsets that other lanes must reach first. */
+  awaits: ReadonlyMap<Lane, number> = NO_LANES;
   /** The offset that the reader fetches next. */
   fetchedTo: number;
   /** All records before it were taken. */
   position: number;
-  /** Records before it are known to exist, so they are waited for. */
-  end: number;
+  #end: number;
+  /** Whether nothing but {@link expect} says so. */
+  isDoubted = false;
+  /** Records up to this offset do not exist, although something said so. */
+  #lost = 0;
   /** Records from this offset on are held back. */
   limit = Number.POSITIVE_INFINITY;
   paused = false;
@@ -73,8 +82,25 @@ export class Lane implements TopicPartition {
     this.partition = partition;
     this.fetchedTo = offset;
     this.position = offset;
-    this.end = end;
+    this.#end = end;
     this.#dates = dates;
+  }
+
+  /** Records before it are known to exist, so they are waited for. */
+  get end(): number {
+    return this.#end;
+  }
+
+  set end(end: number) {
+    if (end < this.#end) this.#lost = Math.max(this.#lost, this.#end);
+    this.#end = end;
+  }
+
+  /** Something says that records before this offset exist. */
+  expect(offset: number): void {
+    if (offset <= this.#end || offset <= this.#lost) return;
+    this.#end = offset;
+    this.isDoubted = true;
   }
 
   /** Whether it is an internal input. */

@@ -2,6 +2,18 @@ import { type BrokerRecord, type PartitionOffset, partitionKey } from '../../bro
 import { type Dates, Lane } from './lane.js';
 import { byPartition } from './record-order.js';
 
+export interface MergeOptions {
+  /** Returns undefined for topics with the log's timestamps as event times, as without it. */
+  readonly datesOf?: ((topic: string) => Dates | undefined) | undefined;
+  /** Whether calls of {@link Merge.take} have bounds. */
+  readonly bounded?: boolean | undefined;
+  /**
+   * The partitions have no last record: whatever the place of a record names is waited for, if it exists.
+   * Otherwise such a record may lie behind the end, and is never taken.
+   */
+  readonly grows?: boolean;
+}
+
 export interface MergedPartition extends PartitionOffset {
   /** Records before it are known to exist. */
   readonly end: number;
@@ -28,15 +40,13 @@ export class Merge {
   readonly #heap: Lane[] = [];
   /** The only lane, if there is just one: nothing has to be merged. */
   readonly #only: Lane | undefined;
+  readonly #grows: boolean;
+  /** Whether records of internal inputs were left out: see {@link InputPlace.isLate}. */
+  hasLeftOut = false;
 
-  /**
-   * @param datesOf Returns undefined for topics with the log's timestamps as event times.
-   * @param bounded Whether calls of {@link take} have bounds.
-   */
   constructor(
     partitions: readonly MergedPartition[],
-    datesOf: (topic: string) => Dates | undefined = () => undefined,
-    bounded = false,
+    { datesOf = () => undefined, bounded = false, grows = false }: MergeOptions = {},
   ) {
     // The records of a single partition come in order, so their times are needed only with bounds.
     const alone = partitions.length === 1 && !bounded;
@@ -45,6 +55,7 @@ export class Merge {
       .toSorted(byPartition)
       .map((partition, order) => new Lane(partition, partition.end, order, dates(partition.topic)));
     this.#only = alone ? this.lanes[0] : undefined;
+    this.#grows = grows;
     this.#placed = this.lanes.filter(({ isPlaced }) => isPlaced);
     this.#byKey = new Map(this.lanes.map((lane) => [partitionKey(lane.topic, lane.partition), lane]));
   }
@@ -73,7 +84,9 @@ export class Merge {
   receive(lane: Lane, records: readonly BrokerRecord[], nextOffset: number): void {
     const had = lane.hasHead;
     lane.receive(records, nextOffset);
-    if (!had && lane.hasHead && this.#only === undefined && !lane.isPlaced) this.#add(lane);
+    if (had || !lane.hasHead || this.#only !== undefined) return;
+    if (lane.isPlaced) this.#place(lane);
+    else this.#add(lane);
   }
 
   /**
@@ -104,12 +117,13 @@ export class Merge {
       const placed = hasPlaced ? this.#turn() : undefined;
       if (placed !== undefined) {
         taken.push(placed.shift());
+        this.#place(placed);
         ended = isAtEnd?.() ?? false;
         if (!placed.isReady) break;
         continue;
       }
       const lane = this.#heap[0];
-      if (lane === undefined || lane.time >= before) break;
+      if (lane === undefined || lane.time >= before || (hasPlaced && !this.isReady)) break;
       const second = this.#second();
       do {
         taken.push(lane.shift());
@@ -120,7 +134,7 @@ export class Merge {
         lane.hasHead &&
         lane.time < before &&
         (second === undefined || comesBefore(lane, second)) &&
-        !(hasPlaced && this.#turn())
+        (!hasPlaced || this.#noneHasTurn())
       );
       if (lane.hasHead) this.#sink();
       else {
@@ -138,26 +152,55 @@ export class Merge {
     await this.dated();
   }
 
+  /** Notes which lanes the next record of an internal input waits for. */
+  #place(lane: Lane): void {
+    const { place } = lane;
+    if (place === undefined || !lane.hasHead) return;
+    const awaits = new Map<Lane, number>();
+    for (const { topic, partition, offset } of place.after) {
+      const other = this.lane(topic, partition);
+      if (other && offset > (awaits.get(other) ?? 0)) awaits.set(other, offset);
+    }
+    if (this.#grows) for (const [other, offset] of awaits) other.expect(offset);
+    lane.awaits = awaits;
+  }
+
   /** The internal input whose next record has its turn now: of several, the one with the lowest timestamp. */
   #turn(): Lane | undefined {
     let first: Lane | undefined;
     for (const lane of this.#placed) {
-      if (!lane.hasHead || this.#waits(lane)) continue;
+      while (this.#hasTurn(lane) && this.#isLeftOut(lane)) {
+        lane.shift();
+        this.#place(lane);
+        this.hasLeftOut = true;
+      }
+      if (!this.#hasTurn(lane)) continue;
       if (first === undefined || lane.headTimestamp < first.headTimestamp) first = lane;
     }
+    // Records that wait for each other: no task writes such.
+    if (first === undefined && this.#grows && this.#heap.length === 0)
+      return this.#placed.find(({ hasHead }) => hasHead);
     return first;
   }
 
-  #waits(lane: Lane): boolean {
-    const { place } = lane;
-    if (place === undefined) return false;
-    const isBehind = ({ topic, partition, offset }: PartitionOffset): boolean =>
-      (this.lane(topic, partition)?.reached ?? offset) < offset;
-    if (place.after.some(isBehind)) return true;
-    if (place.isInside && !place.after.some(({ topic, partition }) => this.lane(topic, partition)?.hasHead))
-      return true;
-    lane.place = undefined;
-    return false;
+  #hasTurn({ hasHead, place, awaits }: Lane): boolean {
+    if (!hasHead || place === undefined) return hasHead;
+    for (const [other, offset] of awaits) {
+      if (other.reached < (this.#grows ? Math.min(offset, other.end, other.limit) : offset)) return false;
+    }
+    return true;
+  }
+
+  #isLeftOut({ place, awaits }: Lane): boolean {
+    if (place?.isLate !== true) return false;
+    const named = [...awaits.keys()].filter(({ isPlaced }) => !isPlaced);
+    const sources = named.length > 0 ? named : this.lanes.filter(({ isPlaced }) => !isPlaced);
+    return !sources.some(({ hasHead }) => hasHead);
+  }
+
+  /** Whether it is known that no internal input has its turn. */
+  #noneHasTurn(): boolean {
+    return this.#turn() === undefined && this.#placed.every(({ isReady }) => isReady);
   }
 
   #second(): Lane | undefined {

@@ -62,6 +62,11 @@ export class RecordContext implements PushScope {
     this.streamTime = streamTime;
   }
 
+  /** Whether a record is of a topic that only this application writes. */
+  isInternal({ topic }: BrokerRecord): boolean {
+    return this.#internalOf(topic) !== undefined;
+  }
+
   get batch(): Batch {
     return this.#batch;
   }

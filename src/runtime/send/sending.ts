@@ -91,7 +91,9 @@ export class Sending {
     const cause = this.#recordContext.batch.records[item.place.index];
     return [
       ...(origin ? [[ORIGIN_HEADER, originToCarry(item.place, this.#recordContext.rootOf)] as const] : []),
-      ...(source && cause ? [[SOURCE_HEADER, sourceToCarry(cause)] as const] : []),
+      ...(source && cause
+        ? [[SOURCE_HEADER, sourceToCarry(cause, this.#recordContext.isInternal(cause))] as const]
+        : []),
     ];
   }
 

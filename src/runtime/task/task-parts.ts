@@ -104,7 +104,11 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   opened.intake = intake;
   for (const processor of processors) await processor.start?.();
   checkRunning();
-  const reached = Reached.of(subTopology, config.version.prefix);
+  const reached = Reached.of(subTopology, {
+    graph: options.topology.graph,
+    prefix: config.version.prefix,
+    widthOf: (topic) => topics.count(topic),
+  });
   const sourcesOfOthers = (): Promise<readonly PartitionOffset[]> =>
     committedSources(options.topology.graph, ports.broker.admin, config.applicationId);
   await reached?.begin(begins.committed, sourcesOfOthers);

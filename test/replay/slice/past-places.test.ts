@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
 import { LaterRecords, PastPlaces } from '#src/replay/slice/past-places.js';
-import { afterOf, withAfter } from '#src/runtime/inputs/after.js';
+import { afterOf, afterText, withAfter } from '#src/runtime/inputs/after.js';
 
 const note = (offset: number, after?: Readonly<Record<string, number>>, timestamp = 0): BrokerRecord => ({
   topic: 'app-x-timers',
@@ -14,7 +14,7 @@ const note = (offset: number, after?: Readonly<Record<string, number>>, timestam
   headers: after
     ? withAfter(
         Headers.none,
-        Object.entries(after).map(([topic, at]) => ({ topic, partition: 0, offset: at })),
+        afterText(Object.entries(after).map(([topic, at]) => ({ topic, partition: 0, offset: at }))),
       )
     : Headers.none,
 });
@@ -31,14 +31,23 @@ describe('the place of a note', () => {
     assert.equal(afterOf(Headers.none), undefined);
   });
 
-  it('at the end of a slice that ends with a time: only what was due by then', () => {
-    const places = new PastPlaces(50);
-    assert.deepEqual(places.placeOf(note(0, { in: 3 }, 50)), {
-      after: afterOf(note(0, { in: 3 }).headers),
-      isInside: false,
-    });
-    assert.equal(places.placeOf(note(1, undefined, 51))?.isInside, true);
-    assert.deepEqual(places.placeOf(note(1, undefined, 51))?.after, afterOf(note(0, { in: 3 }).headers));
+  const parts = [{ topic: 'in', partition: 0, latest: 5 }];
+
+  it('in a slice that ends with a time: what was due after it is late', () => {
+    const places = new PastPlaces({ until: 50, parts });
+    const { after } = places.placeOf(note(0, { in: 3 })) ?? {};
+    assert.deepEqual(after, [{ topic: 'in', partition: 0, offset: 3 }]);
+    assert.equal(places.placeOf(note(0, { in: 3 }, 50))?.isLate, false);
+    assert.equal(places.placeOf(note(0, { in: 3 }, 51))?.isLate, true);
+    assert.equal(places.placeOf(note(0, undefined, 51)), undefined);
+  });
+
+  it('is at the end of a log that was created again, if it names an offset behind it', () => {
+    const { after } = new PastPlaces({ parts }).placeOf(note(0, { in: 9, other: 9 })) ?? {};
+    assert.deepEqual(after, [
+      { topic: 'in', partition: 0, offset: 5 },
+      { topic: 'other', partition: 0, offset: 9 },
+    ]);
   });
 });
 
@@ -49,16 +58,10 @@ describe('notes of a slice that begins in the middle', () => {
   };
 
   it('begin with the first whose place is at its beginning, or behind it in any source', () => {
-    const notes = [
-      note(0, { in: 3, more: 1 }),
-      note(1),
-      note(2, { in: 4, more: 1 }),
-      note(3),
-      note(4, { in: 4, more: 9 }),
-    ];
-    assert.deepEqual(kept({ in: 4, more: 1 }, notes), [2, 3, 4]);
-    assert.deepEqual(kept({ in: 4, more: 2 }, notes), [4]);
-    assert.deepEqual(kept({ in: 0, more: 0 }, notes), [0, 1, 2, 3, 4]);
+    const notes = [note(0, { in: 3, more: 1 }), note(1, { in: 4, more: 1 }), note(2, { in: 4, more: 9 })];
+    assert.deepEqual(kept({ in: 4, more: 1 }, notes), [1, 2]);
+    assert.deepEqual(kept({ in: 4, more: 2 }, notes), [2]);
+    assert.deepEqual(kept({ in: 0, more: 0 }, notes), [0, 1, 2]);
     assert.deepEqual(kept({ in: 9, more: 9 }, notes), []);
   });
 
