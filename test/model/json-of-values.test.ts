@@ -41,6 +41,11 @@ const WRITERS: Readonly<Record<string, string>> = {
   'runtime/config/offset-texts.ts': 'names and numbers',
   'state/directory/checkpoint.ts': 'names and numbers',
   'state/directory/identity.ts': 'names and numbers',
+  'runtime/ledger/ledger-entry.ts': 'names and numbers, and options that were texts',
+  'letters/settlements.ts': 'names and numbers',
+  'cli/letters/letter-text.ts': 'what was JSON, names and numbers',
+  'cli/letters/letter-view.ts': 'what was JSON, names and numbers',
+  'dsl/clock/noted.ts': 'names and numbers',
   'net/messages.ts': 'what a process asks another one',
   'state/database/synced-mark.ts': 'names and numbers',
 };

@@ -7,7 +7,7 @@ import { IdleWatch } from '#src/runtime/engine/idle-watch.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
 const positions = [{ topic: 'in', partition: 0, offset: 5 }];
-const task = { phase: 'running', uncommitted: 0, lag: 0, positions };
+const task = { phase: 'running', uncommitted: 0, lag: 0, positionsOfInputs: positions };
 
 /** A process that has done everything, and nobody it can ask for the ends of its topics the first times. */
 function watch(
@@ -38,7 +38,7 @@ describe('the watch for what is left to do', () => {
       phase: 'running',
       uncommitted: 1,
       lag: 0,
-      positions: [{ topic, partition: 0, offset: 5 }],
+      positionsOfInputs: [{ topic, partition: 0, offset: 5 }],
     }));
     const [one, other] = tasks as [(typeof tasks)[0], (typeof tasks)[0]];
     const { idle } = watch({ tasks, globals: { positions: [] } });
@@ -67,7 +67,7 @@ describe('the watch for what is left to do', () => {
     [one.uncommitted, other.uncommitted] = [0, 1];
     assert.equal(await look(), false);
     // A record is no timer.
-    one.positions = [{ topic: 'in', partition: 0, offset: 6 }];
+    one.positionsOfInputs = [{ topic: 'in', partition: 0, offset: 6 }];
     [one.uncommitted, other.uncommitted] = [1, 0];
     assert.equal(await look(), false);
     one.uncommitted = 0;
