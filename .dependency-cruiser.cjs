@@ -33,8 +33,8 @@ const FOLDERS = {
     why: 'The tools for the past are the same engine with another reader and other sinks.',
   },
   letters: {
-    may: ['model', 'broker', 'runtime'],
-    why: 'Letters are read from topics, and settled in one. No topology is needed for that, and nothing is run.',
+    may: ['model', 'graph', 'dsl', 'broker', 'runtime'],
+    why: 'Letters are read from topics, and settled in one. The graph says where they go again. Nothing is run.',
   },
   cli: {
     may: ['model', 'files', 'serdes', 'graph', 'state', 'dsl', 'broker', 'runtime', 'testing', 'replay', 'letters'],
@@ -174,7 +174,7 @@ const WINGS = {
       why: 'Step 3, out: encoded records, calls and dead letters. Operators and stages are below in the flow, not in imports.',
     },
     batch: {
-      may: ['config', 'topics', 'inputs', 'record', 'poll', 'send'],
+      may: ['config', 'topics', 'inputs', 'record', 'poll', 'redrive', 'send'],
       why: 'Step 2, through: pipelines and stages. It returns what is to be sent, and commits nothing.',
     },
     restore: {
@@ -190,8 +190,12 @@ const WINGS = {
       may: ['config', 'topics', 'poll'],
       why: 'What was done with an application, beside it. Any tool may write to it, and no step of a batch needs it.',
     },
+    redrive: {
+      may: ['config', 'topics', 'inputs', 'ledger', 'record', 'poll'],
+      why: 'Letters that come again, through an internal input. What processes them does not know that it is again.',
+    },
     task: {
-      may: ['config', 'topics', 'align', 'inputs', 'poll', 'send', 'batch', 'restore', 'commit', 'globals'],
+      may: ['config', 'topics', 'align', 'inputs', 'poll', 'redrive', 'send', 'batch', 'restore', 'commit', 'globals'],
       why: 'One sub-topology on one partition puts the four steps together. It does not know who runs it.',
     },
     control: {
@@ -199,7 +203,7 @@ const WINGS = {
       why: 'How other processes look into an application. They read databases and progress, and no task.',
     },
     engine: {
-      may: ['config', 'topics', 'group', 'offsets', 'align', 'poll', 'globals', 'task'],
+      may: ['config', 'topics', 'group', 'offsets', 'align', 'poll', 'globals', 'redrive', 'task'],
       why: 'One process of an application: it opens and closes tasks, and looks into none of them.',
     },
   },

@@ -10,9 +10,23 @@ export const changelogTopic = (prefix: string, store: string): string => `${pref
 /** `<prefix>-<name>-repartition`, as in Kafka Streams. */
 export const repartitionTopic = (prefix: string, name: string): string => `${prefix}-${name}-repartition`;
 
+/** The names of the repartitions of a graph, by topic. */
+export const repartitionNames = (
+  { nodes }: { readonly nodes: readonly { readonly kind: string; readonly name?: string }[] },
+  prefix: string,
+): ReadonlyMap<string, string> =>
+  new Map(
+    nodes.flatMap(({ kind, name }) =>
+      kind === 'repartition' && name !== undefined ? [[repartitionTopic(prefix, name), name] as const] : [],
+    ),
+  );
+
 /** The end of the name of an internal input's topic: `reminders-timers`. */
 export const internalInput = ({ name, holds }: { readonly name: string; readonly holds: string }): string =>
   `${name}-${holds}`;
+
+/** The internal input of a sub-topology in which letters are fed in again. */
+export const lettersInput = (subTopology: string): string => internalInput({ name: subTopology, holds: 'letters' });
 
 /** `<prefix>-<name>-<holds>`, from the {@link internalInput} of a sub-topology. */
 export const internalInputTopic = (prefix: string, input: string): string => `${prefix}-${input}`;

@@ -3,6 +3,7 @@ import { systemClock } from '../runtime/config/system.js';
 import { actorOf } from '../runtime/ledger/actor.js';
 import { checkText, letterKey, MAX_ACTOR, MAX_REASON, type NewLedgerEntry } from '../runtime/ledger/ledger-entry.js';
 import { LedgerWriter } from '../runtime/ledger/ledger-writer.js';
+import { batches } from './batches.js';
 import type { LetterState } from './letter.js';
 import type { LetterPosition } from './letter-id.js';
 import { type LetterOptions, type LetterTopic, letterTopic, unknownLetter } from './letter-topic.js';
@@ -37,8 +38,6 @@ export interface DiscardReport {
   /** False if the signal has ended the work. */
   readonly complete: boolean;
 }
-
-const BATCH = 1_000;
 
 /**
  * Says in the ledger of the application that letters need no more work. The letters themselves stay as they
@@ -143,17 +142,4 @@ class Discardable {
     }
     return open;
   }
-}
-
-async function* batches(
-  letters: Iterable<LetterPosition> | AsyncIterable<LetterPosition>,
-): AsyncGenerator<readonly LetterPosition[]> {
-  let batch: LetterPosition[] = [];
-  for await (const { partition, offset } of letters) {
-    batch.push({ partition, offset });
-    if (batch.length < BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -10,11 +10,14 @@ export interface LetterOrigin extends SourcePosition {
   readonly timestamp: number | null;
 }
 
-/** What has become of a letter. `open`: nothing yet. */
+/**
+ * What has become of a letter. `open`: nothing yet. `requested`: the application is to process it again, and
+ * the ledger does not say yet what came of it.
+ */
 export type LetterState =
   | { readonly name: 'open' }
   | {
-      readonly name: 'discarded' | 'redriven';
+      readonly name: 'discarded' | 'requested' | 'redriven';
       /** Who did it; null if the ledger does not say so. */
       readonly actor: string | null;
       /** When, in milliseconds since the epoch; null if the ledger does not say so. */

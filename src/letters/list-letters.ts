@@ -15,6 +15,7 @@ export interface LetterProgress {
   /** The letters of the application that were read, by their states, whether or not they pass the filter. */
   readonly open: number;
   readonly discarded: number;
+  readonly requested: number;
   readonly redriven: number;
   /** Those of them that millrace did not write. */
   readonly foreign: number;
@@ -51,7 +52,7 @@ export async function* listLetters(options: ListLettersOptions): AsyncGenerator<
   const wanted = options.state ?? (options.ids ? 'all' : 'open');
   const ids = options.ids && ordered(options.ids.map(parseLetterId));
   const ranges = ids ? ids.map((at) => rangeOf(topic, at)) : topic.partitions.map(wholeOf);
-  const seen = { read: 0, open: 0, discarded: 0, redriven: 0, foreign: 0, others: 0 };
+  const seen = { read: 0, open: 0, discarded: 0, requested: 0, redriven: 0, foreign: 0, others: 0 };
   const total = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
   let settlements: Settlements | undefined;
   const report = (): void =>

@@ -26,10 +26,14 @@ export interface LedgerProblems {
 }
 
 /** What becomes of a letter, by the word of an entry. */
-const STATES: ReadonlyMap<string, 'discarded' | 'redriven'> = new Map([
+const STATES: ReadonlyMap<string, Exclude<LetterState['name'], 'open'>> = new Map([
   ['discard', 'discarded'],
+  ['redrive-request', 'requested'],
   ['redrive', 'redriven'],
 ]);
+
+/** The operator has failed again: the letter is open. */
+const FAILED = 'redrive-failed';
 
 /**
  * Which letters of a topic the ledger has settled, and how: from one position on, up to
@@ -109,7 +113,7 @@ export class Settlements {
     if (record.kind !== 'entry') return OPEN;
     const { what, actor, time, reason, fields } = record.entry;
     const name = STATES.get(what);
-    if (name === undefined) this.problems.unknown++;
+    if (name === undefined && what !== FAILED) this.problems.unknown++;
     // The topic was deleted and created again: another letter has this position now.
     const isOther =
       typeof fields.topicId === 'string' && this.#topic.topicId !== undefined && fields.topicId !== this.#topic.topicId;

@@ -151,6 +151,14 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'The dead letter topic has no such letter of the application.',
   },
+  LETTER_INCOMPLETE: {
+    retryable: false,
+    summary: 'A dead letter holds only a part of its record, and cannot be fed in again.',
+  },
+  REDRIVE_TARGET_UNKNOWN: {
+    retryable: false,
+    summary: 'The operator that is to get the record of a dead letter is gone, or reads it from another operator.',
+  },
   USAGE: { retryable: false, summary: 'The command line is wrong.' },
   STOPPED: { retryable: false, summary: 'The engine was stopped at once, before its work was committed.' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly summary: string }>;

@@ -149,7 +149,7 @@ describe('the list of letters', () => {
     const reports: LetterProgress[] = [];
     assert.deepEqual(await ids(broker, { onProgress: (now) => reports.push(now) }), ['0@2', '0@3']);
     assert.deepEqual(reports.at(-1), {
-      ...{ read: 5, total: 5, open: 2, discarded: 1, redriven: 1, foreign: 1, others: 1 },
+      ...{ read: 5, total: 5, open: 2, discarded: 1, requested: 0, redriven: 1, foreign: 1, others: 1 },
       ledger: { damaged: 2, unknown: 1 },
     });
   });

@@ -23,7 +23,7 @@ export interface LetterChoice {
   readonly until?: Moment | undefined;
 }
 
-const STATES: readonly (LetterState['name'] | 'all')[] = ['open', 'discarded', 'redriven', 'all'];
+const STATES: readonly (LetterState['name'] | 'all')[] = ['open', 'discarded', 'requested', 'redriven', 'all'];
 
 export const FILE_HELP = 'the file that exports the topology; without it, name the application with --app';
 export const ID_HELP = 'PARTITION@OFFSET, as the list shows it: 0@17';

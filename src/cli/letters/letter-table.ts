@@ -28,8 +28,8 @@ export const timeText = (time: number): string =>
 
 /** What a list has seen, in one line. */
 export function countsText({ name }: LetterTopic, listed: number, seen: LetterProgress): string {
-  const { open, discarded, redriven, foreign, others } = seen;
-  const states = `${formatCount(open)} open, ${formatCount(discarded)} discarded, ${formatCount(redriven)} redriven`;
+  const { open, discarded, requested, redriven, foreign, others } = seen;
+  const states = `${formatCount(open)} open, ${formatCount(discarded)} discarded, ${requested === 0 ? '' : `${formatCount(requested)} requested, `}${formatCount(redriven)} redriven`;
   const notes = [
     ...(foreign > 0 ? [`${formatCount(foreign)} of them not written by millrace`] : []),
     ...(others > 0 ? [`${formatCount(others)} of other applications left out`] : []),

@@ -60,6 +60,6 @@ export async function printLetters(
 }
 
 const NOTHING: LetterProgress = {
-  ...{ read: 0, total: 0, open: 0, discarded: 0, redriven: 0, foreign: 0, others: 0 },
+  ...{ read: 0, total: 0, open: 0, discarded: 0, requested: 0, redriven: 0, foreign: 0, others: 0 },
   ledger: { damaged: 0, unknown: 0 },
 };

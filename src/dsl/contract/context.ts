@@ -12,9 +12,9 @@ export interface NotedRecord {
   readonly headers: Headers;
   /**
    * Identifies what follows from the record, as the path of a record does: the same for every record that
-   * says the same.
+   * says the same. Left out: the headers say it.
    */
-  readonly origin: string;
+  readonly origin?: string;
 }
 
 /** Wakes an operator at a time of the wall clock. */

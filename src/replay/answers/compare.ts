@@ -149,7 +149,7 @@ class Side {
   }
 
   static async open(frame: PastFrame, shared: ReadonlySet<string>): Promise<Side> {
-    const { topology, serdes, config, topics, options } = frame;
+    const { topology, serdes, config, topics, options, notes } = frame;
     const storage = options.inMemory ? memoryStorage() : await diskStorage();
     const side = new Side(frame, storage);
     const watcher: RunWatcher = { follows: (store) => shared.has(store), wrote: (write) => side.#wrote(write) };
@@ -157,7 +157,7 @@ class Side {
       for (const each of captured) side.#sent(each);
     };
     try {
-      side.#run = await Rerun.open({ topology, serdes, config, topics, storage, watcher, capture });
+      side.#run = await Rerun.open({ topology, serdes, config, topics, storage, watcher, capture, notes });
       return side;
     } catch (error) {
       await storage.remove().catch(() => undefined);

@@ -1,9 +1,12 @@
 import { type BrokerRecord, partitionKey, type TopicPartition } from '../../broker/port.js';
 import type { Declaration, Topology } from '../../dsl/contract/processor.js';
+import { internalInputTopic, lettersInput, repartitionNames } from '../../graph/naming.js';
 import type { Clock } from '../../model/ports.js';
 import { type EngineConfig, resolveConfig } from '../../runtime/config/config.js';
 import { endingNow } from '../../runtime/config/policies-in-force.js';
 import { systemClock } from '../../runtime/config/system.js';
+import { RedrivenNotes } from '../../runtime/redrive/redriven-notes.js';
+import { withLettersThatExist } from '../../runtime/redrive/with-letters.js';
 import type { TopicCounts } from '../../runtime/topics/topics.js';
 import { PastSerdes } from '../rerun/past-serdes.js';
 import { Rerun } from '../rerun/rerun.js';
@@ -35,16 +38,18 @@ export interface PastFrame {
   readonly partitions: readonly TopicPartition[];
   readonly snapshots: Snapshots | undefined;
   readonly dates: PastDates;
+  /** The letters that the application was given again. */
+  readonly notes: RedrivenNotes;
 }
 
 /**
  * Reads the topics' metadata, and the schema registry if a serde needs it. Errors: TOPIC_UNKNOWN,
  * TOPOLOGY_INVALID, CONFIG_INVALID, and those of the registry.
  */
-export async function framePast(topology: Topology, options: PastOptions): Promise<PastFrame> {
+export async function framePast(declared: Topology, options: PastOptions): Promise<PastFrame> {
   const { applicationId, onError, defaultOnError, deadLetterTopic, cacheBytes, batchRecords, logger } = options;
   const resolved = resolveConfig(
-    topology.name,
+    declared.name,
     {
       ...(applicationId !== undefined && { applicationId }),
       onError: { ...defaultOnError, ...onError },
@@ -54,14 +59,15 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
     },
     logger,
   );
-  const config = lookingBack(await ofGroup(options.broker.admin, resolved, topology), options);
+  const config = lookingBack(await ofGroup(options.broker.admin, resolved, declared), options);
+  const topology = await withLettersThatExist(declared, options.broker.admin, config.version.prefix);
   const topics = await countTopics(options.broker.admin, topology, config);
   const inputs = await inputTopics(topology, options.broker, config.version.prefix);
   const partitions = partitionsOf([...sourceTopics(topology), ...inputs], topics);
   const serdes = new PastSerdes(config.schemasOf, options);
   const declaration = await serdes.declare(topology);
   const dates = new PastDates(inputs, declaration);
-  const identity = topologyIdentity(topology, {
+  const identity = topologyIdentity(declared, {
     application: config.version.prefix,
     partitions: partitions.map(({ topic, partition }) => partitionKey(topic, partition)),
     // The version also covers three other things. Stand-in ids: a schema that has been registered since is
@@ -79,7 +85,15 @@ export async function framePast(topology: Topology, options: PastOptions): Promi
     ].join(' '),
   });
   const snapshots = options.snapshots && new Snapshots(options.snapshots.directory, identity, endingNow(config));
-  return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates };
+  const { prefix } = config.version;
+  const letters = new Set(topology.graph.subTopologies.map(({ id }) => internalInputTopic(prefix, lettersInput(id))));
+  const notes = await RedrivenNotes.read(
+    options.broker,
+    partitions.filter(({ topic }) => letters.has(topic)),
+    repartitionNames(topology.graph, prefix),
+    options.signal,
+  );
+  return { topology, declaration, serdes, options, config, topics, partitions, snapshots, dates, notes };
 }
 
 /** The slice that these moments select. */
@@ -167,6 +181,7 @@ export class Past {
         capture: plan.capture,
         silenced: plan.silenced,
         start: beganWith,
+        notes: frame.notes,
         alone: true,
       });
       return new Past({ frame, plan, slice, reader, storage, run, beganWith, writer });

@@ -5,6 +5,7 @@ import { changelogTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { Clock } from '../../model/ports.js';
 import { systemClock } from '../../runtime/config/system.js';
+import { withLettersThatExist } from '../../runtime/redrive/with-letters.js';
 import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
 import type { StoreBytes } from '../../state/rows/store-bytes.js';
 import type { TaskState } from '../../state/store/task-state.js';
@@ -95,11 +96,12 @@ export interface RebuildReport {
  * console.log(tasks); // → [{ task: 'payments-0', equal: 120000, added: 0, changed: 3, removed: 0, unreadable: 0, … }]
  * ```
  */
-export async function rebuildStore(topology: Topology, options: RebuildOptions): Promise<RebuildReport> {
+export async function rebuildStore(declared: Topology, options: RebuildOptions): Promise<RebuildReport> {
   const { broker, stateDirectory, from = 'changelog', clock = systemClock } = options;
   const { signal = new AbortController().signal } = options;
-  const config = await resolveApplication(topology, broker, options.applicationId, options.logger);
+  const config = await resolveApplication(declared, broker, options.applicationId, options.logger);
   const { applicationId, version } = config;
+  const topology = await withLettersThatExist(declared, broker.admin, version.prefix);
   const declaration = await new PastSerdes(applicationId, registered(options)).declare(topology);
   const spec = taskStore({ topology, declaration }, options.store);
   if (from === 'sources') await checkStopped(broker, applicationId);

@@ -5,6 +5,7 @@ import { changelogTopic, repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { ApplicationVersion } from '../../runtime/config/application-version.js';
 import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
+import { withLettersThatExist } from '../../runtime/redrive/with-letters.js';
 import { plannedTasks, tasksOnDisk } from '../../runtime/topics/planned-tasks.js';
 import type { Moment } from '../slice/moment.js';
 import { cutSlice } from '../slice/slice.js';
@@ -76,10 +77,11 @@ export interface ResetPlan {
  * Errors: APPLICATION_RUNNING while a member of the group is alive, TOPIC_UNKNOWN, OFFSET_OUT_OF_RANGE,
  * USAGE, CONFIG_INVALID.
  */
-export async function planReset(topology: Topology, options: ResetOptions): Promise<ResetPlan> {
+export async function planReset(declared: Topology, options: ResetOptions): Promise<ResetPlan> {
   const { broker, to, now, effects = 'silent' } = options;
-  const config = await resolveApplication(topology, broker, options.applicationId);
+  const config = await resolveApplication(declared, broker, options.applicationId);
   const { applicationId, version } = config;
+  const topology = await withLettersThatExist(declared, broker.admin, version.prefix);
   await checkStopped(broker, applicationId);
   const topics = await countTopics(broker.admin, topology, config);
   const sources = [...new Set(topology.graph.subTopologies.flatMap((sub) => sub.topics))].sort();

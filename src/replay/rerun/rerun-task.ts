@@ -10,6 +10,7 @@ import type { EngineConfig } from '../../runtime/config/config.js';
 import type { Metrics } from '../../runtime/config/metrics.js';
 import type { JumpState } from '../../runtime/poll/time-jumps.js';
 import type { RunObserver } from '../../runtime/record/observer.js';
+import { RedrivenNotes } from '../../runtime/redrive/redriven-notes.js';
 import type { WaitingEffect } from '../../runtime/send/effects.js';
 import type { TopicCounts } from '../../runtime/topics/topics.js';
 import type { CacheBudget } from '../../state/cache/cache-budget.js';
@@ -45,6 +46,7 @@ export interface RerunTaskOptions {
   readonly storeObserver?: StoreObserver | undefined;
   /** Called for each write to the stores. */
   readonly put?: ((put: Put) => void) | undefined;
+  readonly notes?: RedrivenNotes | undefined;
 }
 
 /**
@@ -187,6 +189,7 @@ export class RerunTask {
       taskId: this.id,
       serdes: this.#options.serdes,
       clockOf: (now) => new RerunClock(now),
+      notes: this.#options.notes ?? RedrivenNotes.NONE,
       cause: this.#state?.cause,
       state: this.#observedState(),
       // Makes no calls: the live run has already made them.

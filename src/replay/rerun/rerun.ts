@@ -5,6 +5,7 @@ import { ownOf, setOwn } from '../../model/own.js';
 import type { EngineConfig } from '../../runtime/config/config.js';
 import { Metrics } from '../../runtime/config/metrics.js';
 import { SerdeBindings } from '../../runtime/config/serde-bindings.js';
+import type { RedrivenNotes } from '../../runtime/redrive/redriven-notes.js';
 import { type PlannedTask, plannedTasks } from '../../runtime/topics/planned-tasks.js';
 import { sourcePartitions } from '../../runtime/topics/sources.js';
 import type { TopicCounts } from '../../runtime/topics/topics.js';
@@ -27,6 +28,8 @@ export interface RerunOptions {
   /** Called at once for each row that is written. */
   readonly changed?: ((store: string, key: unknown) => void) | undefined;
   readonly start?: RunStart | undefined;
+  /** The letters that the application was given again. Default: none. */
+  readonly notes?: RedrivenNotes | undefined;
   /** True if the slice has only topics that this topology reads. */
   readonly alone?: boolean;
   /** Receives the outputs of the topology, in the order of causes. */
@@ -187,8 +190,9 @@ export class Rerun {
   }
 
   #openTask({ id, subTopology, partition, stores }: PlannedTask): Promise<WatchedTask> {
-    const { topology, serdes, config, topics, storage, watcher, changed, start } = this.#options;
+    const { topology, serdes, config, topics, storage, watcher, changed, start, notes } = this.#options;
     return WatchedTask.open({
+      notes,
       topology,
       serdes,
       subTopology,

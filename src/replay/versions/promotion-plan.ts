@@ -5,6 +5,7 @@ import { StreamsError } from '../../model/errors.js';
 import type { ApplicationVersion } from '../../runtime/config/application-version.js';
 import { firstBetween } from '../../runtime/offsets/first-between.js';
 import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
+import { withLettersThatExist } from '../../runtime/redrive/with-letters.js';
 import { firstUnread } from '../repair/first-unread.js';
 import { furthest } from '../repair/reset-move.js';
 import { checkStopped } from '../repair/reset-plan.js';
@@ -94,10 +95,11 @@ export const planPromotion = (topology: Topology, options: PromotionOptions): Pr
 export const planRollback = (topology: Topology, options: PromotionOptions): Promise<PromotionPlan> =>
   plan('rollback', topology, options);
 
-async function plan(kind: Retirement['kind'], topology: Topology, options: PromotionOptions): Promise<PromotionPlan> {
+async function plan(kind: Retirement['kind'], declared: Topology, options: PromotionOptions): Promise<PromotionPlan> {
   const { broker, effects = 'silent', now } = options;
-  const config = await resolveApplication(topology, broker, options.applicationId);
+  const config = await resolveApplication(declared, broker, options.applicationId);
   const { applicationId, version: live } = config;
+  const topology = await withLettersThatExist(declared, broker.admin, live.prefix);
   const head = {
     id: `${applicationId}-${kind}-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`,
     kind,

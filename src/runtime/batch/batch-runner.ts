@@ -7,6 +7,8 @@ import type { RunObserver } from '../record/observer.js';
 import type { OutboxItem, Outgoing } from '../record/outbox.js';
 import type { Place } from '../record/place.js';
 import { RecordContext, type RecordContextOptions } from '../record/record-context.js';
+import { RedrivenRecord } from '../record/redriven-record.js';
+import type { LettersInput } from '../redrive/letters-input.js';
 import type { FailureHandler } from '../send/failures.js';
 import { Sending, type SendingOptions } from '../send/sending.js';
 import { giveUp } from './give-up.js';
@@ -29,6 +31,8 @@ export interface Pipeline {
   readonly entries: ReadonlyMap<string, TopicEntry>;
   /** In the order in which a batch passes through them. */
   readonly stages: readonly Stage[];
+  /** Undefined: no letters are fed in. */
+  readonly letters: LettersInput | undefined;
 }
 
 /**
@@ -40,7 +44,7 @@ export class BatchRunner implements StageHost {
   readonly sending: Sending;
   readonly failures: FailureHandler;
   readonly #pusher: Pusher;
-  #pipeline: Pipeline = { entries: new Map(), stages: [] };
+  #pipeline: Pipeline = { entries: new Map(), stages: [], letters: undefined };
   readonly #again: SendingOptions['again'];
   readonly #stop: SendingOptions['stop'];
   readonly #observer: RunObserver | undefined;
@@ -73,6 +77,10 @@ export class BatchRunner implements StageHost {
   /** The entry of each source topic. */
   get entries(): Pipeline['entries'] {
     return this.#pipeline.entries;
+  }
+
+  get letters(): Pipeline['letters'] {
+    return this.#pipeline.letters;
   }
 
   get stages(): Pipeline['stages'] {
@@ -124,8 +132,10 @@ export class BatchRunner implements StageHost {
    * Runs one batch and returns the records to send, in order. If it throws, the task must be given up: its
    * stores hold part of the batch.
    */
-  async run(records: readonly BrokerRecord[], phases?: BatchPhases): Promise<ProducerRecord[]> {
+  async run(taken: readonly BrokerRecord[], phases?: BatchPhases): Promise<ProducerRecord[]> {
     phases?.enter(FIRST_PHASE);
+    const { letters } = this.#pipeline;
+    const records = letters?.opened(taken) ?? taken;
     const streamTimes: number[] = new Array(records.length);
     const { recordContext } = this;
     const { entries, stages } = this.#pipeline;
@@ -134,6 +144,8 @@ export class BatchRunner implements StageHost {
       const record = records[i] as BrokerRecord;
       recordContext.enterSource(i);
       streamTimes[i] = recordContext.streamTime;
+      const redriven = letters && record instanceof RedrivenRecord ? record : undefined;
+      if (redriven?.failure) continue;
       const entry = entries.get(record.topic) as TopicEntry;
       let decoded: AnyRecord | undefined;
       try {
@@ -142,6 +154,10 @@ export class BatchRunner implements StageHost {
         decoded = await this.#deserializeAgain(entry, record, error, i);
       }
       if (decoded === undefined) continue;
+      if (redriven) {
+        await this.#redrive(entry.outlet, decoded, redriven);
+        continue;
+      }
       const jump = entry.jumps?.check(decoded.timestamp, recordContext.streamTime, record);
       if (jump !== undefined) {
         await this.#refuse(entry, record, jump, i);
@@ -149,7 +165,7 @@ export class BatchRunner implements StageHost {
       }
       if (decoded.timestamp > recordContext.streamTime && !entry.isNoted) recordContext.streamTime = decoded.timestamp;
       streamTimes[i] = recordContext.streamTime;
-      this.#pusher.push(entry.outlet, decoded);
+      this.#pusher.push(entry.outlet, decoded, letters?.receiversOf(record));
       if (this.#pusher.failed) await this.#pusher.resolve();
     }
     for (const stage of stages) {
@@ -157,7 +173,9 @@ export class BatchRunner implements StageHost {
       await stage.run(this, batch, phases);
     }
     phases?.enter(this.sending.effects.any ? CALLS : LAST_PHASE);
-    return this.sending.finish();
+    const produced = await this.sending.finish();
+    if (letters) produced.push(...letters.settled(records));
+    return produced;
   }
 
   process(item: Item): void | Promise<void> {
@@ -191,6 +209,12 @@ export class BatchRunner implements StageHost {
       this.#deadLetter(index),
       again,
     );
+  }
+
+  /** The record moves no stream time, which has passed it once. */
+  async #redrive(outlet: Outlet, decoded: AnyRecord, { request: { at } }: RedrivenRecord): Promise<void> {
+    this.#pusher.push(outlet, decoded, at === outlet.node ? undefined : [at]);
+    if (this.#pusher.failed) await this.#pusher.resolve();
   }
 
   async #finishAsync(item: Item, pending: Promise<void>): Promise<void> {

@@ -78,13 +78,15 @@ export class Pusher {
     return this.#pending.length > 0;
   }
 
-  push(outlet: Outlet, record: AnyRecord): void {
+  /** @param nodes Only these get it. Default: all. */
+  push(outlet: Outlet, record: AnyRecord, nodes?: readonly string[]): void {
     const pushed = this.#pushed;
     const before = this.#outlet;
     this.#pushed = record;
     this.#outlet = outlet;
     this.#number++;
-    outlet.push(record);
+    if (nodes) outlet.pushTo(record, nodes);
+    else outlet.push(record);
     this.#pushed = pushed;
     this.#outlet = before;
   }

@@ -7,6 +7,7 @@ import type { EffectGate } from '../config/effect-gate.js';
 import { SerdeBindings, type SerdeConfig } from '../config/serde-bindings.js';
 import type { Outside } from '../inputs/outside.js';
 import type { JumpState } from '../poll/time-jumps.js';
+import type { RedrivenNotes } from '../redrive/redriven-notes.js';
 import { FailureHandler } from '../send/failures.js';
 import type { SendingOptions } from '../send/sending.js';
 import type { TopicCounts } from '../topics/topics.js';
@@ -33,6 +34,8 @@ export interface TaskRunnerOptions
   readonly streamTime: number;
   readonly jump: (topic: string) => JumpState | undefined;
   readonly onFatal: (error: Error) => void;
+  /** The letters that were fed in, if the past is taken again. */
+  readonly notes: RedrivenNotes;
 }
 
 /** The runner of a task's batches, and its processors in the order of their stages. */
@@ -78,7 +81,7 @@ export async function buildTaskRunner(options: TaskRunnerOptions): Promise<TaskR
     observer,
     outside: options.outside,
   };
-  const processors = buildPipeline({ topology, subTopology, runner, task, jump });
+  const processors = buildPipeline({ topology, subTopology, runner, task, jump, notes: options.notes });
   await bindings.open();
   return { runner, processors };
 }

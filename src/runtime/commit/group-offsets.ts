@@ -40,7 +40,7 @@ export class GroupOffsets {
     const { runner, state, begins, config } = this.#options;
     const timed = withStreamTimes(positions, streamTimesNow(runner, state?.stores));
     const marked = withCommitMarks(begins.again?.withMarks(timed) ?? timed, this.#before);
-    return withApplication(marked, config);
+    return withApplication(runner.letters?.withMarks(marked) ?? marked, config);
   }
 
   committed(positions: readonly PartitionOffset[]): void {

@@ -13,6 +13,7 @@ import { GroupMember, membershipOf } from '../group/group-member.js';
 import { metadataOf, shapesOf } from '../group/member-state.js';
 import { refuse, tasksInDoubt } from '../offsets/lost-feeders.js';
 import { InputBuffer } from '../poll/input-buffer.js';
+import { withLetters } from '../redrive/with-letters.js';
 import type { Task } from '../task/task.js';
 import type { TaskOptions } from '../task/task-options.js';
 import { ownVersion } from '../topics/own-version.js';
@@ -33,7 +34,7 @@ import { TaskPool } from './task-pool.js';
  * cache of rows and the memory for input.
  */
 export class Engine {
-  readonly #topology: Topology;
+  #topology: Topology;
   #config: EngineConfig;
   readonly #ports: EnginePorts;
   readonly #metrics = new Metrics();
@@ -218,6 +219,9 @@ export class Engine {
   /** Finds the version of the application to run. It does not change while a member is alive. */
   async #findVersion(): Promise<void> {
     this.#config = await ownVersion(this.#config, this.#ports, this.#topology.graph, this.#retryOptions);
+    this.#topology = await withRetry('looking for letters', this.#retryOptions, () =>
+      withLetters(this.#topology, this.#ports.broker.admin, this.#config),
+    );
   }
 
   get #retryOptions(): RetryOptions {

@@ -1,6 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { MembershipOptions } from '../../broker/port.js';
 import type { Graph, SubTopology } from '../../graph/graph.js';
+import { lettersInput } from '../../graph/naming.js';
 import { isFields } from '../config/offset-texts.js';
 import type { PlannedTask } from '../topics/planned-tasks.js';
 import { fromRanges, MAX_TASKS, toRanges } from './task-ranges.js';
@@ -145,9 +146,12 @@ export function shapesOf(graph: Graph, tasks: Iterable<PlannedTask>): readonly S
   }));
 }
 
-/** A process that does not read an internal input must not share its tasks with one that does. */
-const inputsOf = ({ internalInputs = [] }: SubTopology): readonly string[] =>
-  internalInputs.map((input) => `internal input ${input}`);
+/**
+ * A process that does not read an internal input must not share its tasks with one that does. Letters may be
+ * fed in for the first time while processes run: those that have started before read them after a restart.
+ */
+const inputsOf = ({ id, internalInputs = [] }: SubTopology): readonly string[] =>
+  internalInputs.filter((input) => input !== lettersInput(id)).map((input) => `internal input ${input}`);
 
 const storesOf = ({ stores }: Graph, subTopology: SubTopology): readonly string[] =>
   stores

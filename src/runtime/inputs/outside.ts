@@ -49,6 +49,11 @@ export class Outside {
     this.#isHeld = isHeld;
   }
 
+  /** Whether the past is taken again: nothing is noted meanwhile. */
+  get isHeld(): boolean {
+    return this.#isHeld();
+  }
+
   /** Whether something is noted that no commit has written. */
   get isAwaited(): boolean {
     return this.#noted.length > 0 && !this.#isHeld();
@@ -96,7 +101,7 @@ export class Outside {
     const after = afterText(reached);
     return noted.map(({ topic, key, value, timestamp, headers, origin }) => ({
       ...{ topic, partition, key, value, timestamp },
-      headers: withAfter(headers.with(ORIGIN_HEADER, origin), after),
+      headers: withAfter(origin === undefined ? headers : headers.with(ORIGIN_HEADER, origin), after),
     }));
   }
 }

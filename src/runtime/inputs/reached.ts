@@ -18,10 +18,9 @@ export const SOURCE_HEADER = 'millrace.source';
 export const sourceToCarry = ({ topic, partition, offset, headers }: BrokerRecord, isInternal: boolean): string =>
   (isInternal ? headers.text(SOURCE_HEADER) : undefined) ?? positionText({ topic, partition, offset: offset + 1 });
 
-/** The repartitions that lead to an operator with an internal input, directly or not. */
-export function sourceCarriers({ nodes, edges }: Graph): ReadonlySet<string> {
-  const inputs = new Set(nodes.flatMap(({ kind, id }) => (kind === 'internalInput' ? [id] : [])));
-  const asked = new Set(edges.filter(({ from }) => inputs.has(from)).map(({ to }) => to));
+/** The repartitions that lead to a task with an internal input, directly or not. */
+export function sourceCarriers({ nodes, edges, subTopologies }: Graph): ReadonlySet<string> {
+  const asked = new Set(subTopologies.flatMap((sub) => (sub.internalInputs ? sub.nodes : [])));
   // One level further up in each round.
   for (let known = 0; known < asked.size; ) {
     known = asked.size;

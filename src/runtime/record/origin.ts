@@ -67,12 +67,15 @@ export const originToCarry = (place: Place, rootOf: (index: number) => string): 
 
 /**
  * The repartitions before operators that ask for origins, directly or not: only their records carry paths.
+ *
+ * @param others Further nodes that ask.
  */
 export function originCarriers(
   { nodes, edges }: Graph,
   { processors }: Pick<Declaration, 'processors'>,
+  others: readonly string[] = [],
 ): ReadonlySet<string> {
-  const asked = new Set(processors.filter(({ spec }) => spec.asksOrigin).map(({ id }) => id));
+  const asked = new Set([...processors.filter(({ spec }) => spec.asksOrigin).map(({ id }) => id), ...others]);
   // Everything that leads there, one level further up in each round.
   for (let known = 0; known < asked.size; ) {
     known = asked.size;

@@ -4,6 +4,7 @@ import type { SourcePosition } from '../../model/record.js';
 import type { Cause } from '../../state/rows/changelog-entry.js';
 import { originAt, originOf, rootOfRecord, startOrigin } from './origin.js';
 import { type Batch, BY_RECORD, FiredPlace, type Firing, Place, type PlacedRecord, type Spot } from './place.js';
+import { readAt } from './redriven-record.js';
 
 const NO_BATCH: Batch = { records: [], streamTimes: [], firstSequence: 0 };
 
@@ -138,7 +139,10 @@ export class RecordContext implements PushScope {
 
   endBatch(): void {
     const last = this.#batch.records.at(-1);
-    if (last) this.#position = { topic: last.topic, partition: last.partition, offset: last.offset };
+    if (last) {
+      const { topic, partition, offset } = readAt(last);
+      this.#position = { topic, partition, offset };
+    }
     this.#batch = NO_BATCH;
     this.#record = undefined;
     this.#emitted = 0;
@@ -210,7 +214,7 @@ export class RecordContext implements PushScope {
     this.#emissions = 0;
     const cause = this.#cause;
     if (!cause) return;
-    const { topic, offset } = this.position;
+    const { topic, offset } = readAt(this.position);
     cause.topic = topic;
     cause.offset = offset;
     cause.timestamp = record ? record.timestamp : this.time;

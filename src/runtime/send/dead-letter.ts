@@ -133,6 +133,15 @@ export function shortened<R extends Content>(letter: R, maxBytes: number): R {
   return { ...letter, key: keyPart, value: valuePart, headers: new Headers(entries) };
 }
 
+/** The headers that {@link deadLetter} gives a record. */
+const OWN_NAMES = [
+  ...['topic', 'partition', 'offset', 'application', 'operator', 'error.code', 'error.message', 'attempt', 'shortened'],
+].map((name) => PREFIX + name);
+
+/** The headers of the record from which a letter was made. */
+export const withoutLetterHeaders = (headers: Headers): Headers =>
+  OWN_NAMES.reduce((rest, name) => rest.without(name), withoutRepeating(headers).headers);
+
 /** Takes out the headers for Kafka Streams: the last of each name. Earlier ones came with the record. */
 function withoutRepeating({ entries }: Headers): { headers: Headers; repeating: readonly HeaderEntry[] } {
   const last = new Set(STREAMS_NAMES.map((name) => entries.findLastIndex((entry) => entry[0] === name)));

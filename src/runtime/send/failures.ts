@@ -14,6 +14,7 @@ import { leftOutUnder, PoliciesInForce } from '../config/policies-in-force.js';
 import type { PolicyName } from '../config/policy.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import type { Outgoing } from '../record/outbox.js';
+import { RedrivenRecord } from '../record/redriven-record.js';
 import { murmur2 } from '../topics/partitioner.js';
 import { deadLetter } from './dead-letter.js';
 
@@ -101,6 +102,16 @@ export class FailureHandler {
     const policy = this.#policies.of(step, own);
     const positioned = atRecord(step, error, node, source);
     if (ends(error, failure)) throw positioned;
+    const letter: unknown = source;
+    if (letter instanceof RedrivenRecord && letter.isFedInAt(node)) {
+      letter.failure = { code: positioned.code, message: positioned.message, attempt };
+      this.#metrics.count(node, 'redrive-failed');
+      this.#config.logger.warn(
+        { node, code: positioned.code, attempt },
+        `a letter failed again: ${positioned.message}`,
+      );
+      return true;
+    }
     if (policy.then === 'fail') throw this.#final(step, positioned);
     this.#metrics.leftOut.add(leftOutUnder(step, own));
     this.#metrics.count(node, policy.then === 'skip' ? 'skipped' : 'dead-letter');

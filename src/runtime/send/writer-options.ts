@@ -1,5 +1,12 @@
 import type { TopicPartition, TransactionScope, WriterOptions } from '../../broker/port.js';
-import { changelogTopic, internalInputTopic, taskId, transactionalId } from '../../graph/naming.js';
+import {
+  changelogTopic,
+  internalInputTopic,
+  ledgerTopic,
+  lettersInput,
+  taskId,
+  transactionalId,
+} from '../../graph/naming.js';
 import type { TaskScope } from '../topics/task-scope.js';
 import { internalTopics, neededTopics } from '../topics/topic-uses.js';
 
@@ -36,5 +43,11 @@ function transactionScopeOf(
   const written = [...neededTopics(topology.graph), ...internal].filter(({ operations }) =>
     operations.includes('Write'),
   );
-  return { groupId: applicationId, sources, own, topics: [...new Set(written.map(({ name }) => name))] };
+  const ledger = subTopology.internalInputs?.includes(lettersInput(subTopology.id)) ? [ledgerTopic(applicationId)] : [];
+  return {
+    groupId: applicationId,
+    sources,
+    own,
+    topics: [...new Set([...written.map(({ name }) => name), ...ledger])],
+  };
 }

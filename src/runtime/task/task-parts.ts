@@ -1,4 +1,5 @@
 import type { PartitionOffset } from '../../broker/port.js';
+import { internalInputTopic, lettersInput, repartitionNames } from '../../graph/naming.js';
 import type { GlobalView } from '../../state/global/global-view.js';
 import type { TaskState } from '../../state/store/task-state.js';
 import type { BatchRunner } from '../batch/batch-runner.js';
@@ -10,6 +11,7 @@ import { Outside } from '../inputs/outside.js';
 import { Reached } from '../inputs/reached.js';
 import type { Intake } from '../poll/intake.js';
 import type { Paced } from '../poll/paced-intake.js';
+import { RedrivenNotes } from '../redrive/redriven-notes.js';
 import { openState } from '../restore/open-state.js';
 import { streamTimesOf } from '../restore/stream-times.js';
 import type { TaskLog } from '../restore/task-log.js';
@@ -92,13 +94,24 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
     );
   const { state } = opened;
   const { ports, stop } = options;
+  const letters = internalInputTopic(config.version.prefix, lettersInput(subTopology.id));
+  const notes = phase
+    ? await RedrivenNotes.read(
+        ports.broker,
+        sources.filter(({ topic }) => topic === letters),
+        repartitionNames(options.topology.graph, config.version.prefix),
+        signal,
+      )
+    : RedrivenNotes.NONE;
   const { runner, processors } = await buildTaskRunner({
     ...{ topology: options.topology, subTopology, partition, config, topics, metrics: options.metrics },
     ...{ taskId: task.id, state, cause: state?.cause, globals, streamTime, onFatal, stop, outside },
     ...{ jump: times.jump, again: begins.again, effects: config.effects, knowsOrigins: true },
     serdes: serdeConfig(config, ports),
     clockOf: () => ports.clock,
+    notes,
   });
+  runner.letters?.begin(begins.committed);
   const offsets = new GroupOffsets({ config, begins, runner, state });
   const intake = await openIntake(options, { begins, entries: runner.entries, task });
   opened.intake = intake;

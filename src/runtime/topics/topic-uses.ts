@@ -110,10 +110,13 @@ export function internalTopics(graph: Graph, config: EngineConfig): readonly Int
   return [...repartitions, ...changelogs, ...inputs, ...(usesDeadLetters(config, graph) ? [deadLetters] : [])];
 }
 
+/** Whether records that fail may become dead letters. */
+export const writesLetters = (config: EngineConfig, graph: Graph): boolean =>
+  [...Object.values(config.policies), ...ownPolicies(graph)].some(({ then }) => then === 'deadLetter');
+
 /**
  * Operators may send dead letters themselves. So the topic is unnecessary only for a stateless topology
  * without such a policy.
  */
 const usesDeadLetters = (config: EngineConfig, graph: Graph): boolean =>
-  [...Object.values(config.policies), ...ownPolicies(graph)].some(({ then }) => then === 'deadLetter') ||
-  graph.nodes.some((node) => node.kind === 'processor');
+  writesLetters(config, graph) || graph.nodes.some((node) => node.kind === 'processor');

@@ -104,7 +104,7 @@ async function listed(look: LettersLook, ids: readonly string[], chosen: Chosen)
   const onLetter = (letter: { readonly partition: number; readonly offset: number }): void => letters.add(letter);
   const filter: LetterFilter = { ...chosen.filter, ...(ids.length > 0 && { ids }), state: 'open' };
   const { seen } = await printLetters(look, filter, { json: false, onLetter, warnings: chosen.warnings });
-  const settled = seen.discarded + seen.redriven;
+  const settled = seen.discarded + seen.requested + seen.redriven;
   if (ids.length > 0 && settled > 0) look.say(`${counted(settled, 'letter')} settled already`);
   return letters;
 }
