@@ -145,7 +145,7 @@ export class BatchRunner implements StageHost {
       recordContext.enterSource(i);
       streamTimes[i] = recordContext.streamTime;
       const redriven = letters && record instanceof RedrivenRecord ? record : undefined;
-      if (redriven?.failure) continue;
+      if (redriven?.failure || (letters && record.topic === letters.topic)) continue;
       const entry = entries.get(record.topic) as TopicEntry;
       let decoded: AnyRecord | undefined;
       try {

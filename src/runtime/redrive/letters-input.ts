@@ -85,11 +85,14 @@ export class LettersInput {
     );
   }
 
-  /** The records of a batch: notes become the records of their letters, requests are noted. */
+  /**
+   * The records of a batch: notes become the records of their letters. Requests are noted, and stay in their
+   * places, so that each record keeps its index.
+   */
   opened(records: readonly BrokerRecord[]): readonly BrokerRecord[] {
     const { topic } = this.#options;
     if (!records.some((record) => record.topic === topic)) return records;
-    return records.flatMap((record) => (record.topic === topic ? (this.#opened(record) ?? []) : record));
+    return records.map((record) => (record.topic === topic ? (this.#opened(record) ?? record) : record));
   }
 
   /** The nodes that get a record at its first place. Undefined: all, as is almost always the case. */
