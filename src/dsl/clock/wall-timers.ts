@@ -28,6 +28,8 @@ interface WallTimer {
   readonly alarm: Alarm;
   /** The last firing that was noted and not read yet: the timer waits for it, however slow the broker is. */
   awaited: number | undefined;
+  /** No firing of it is known at the start: the first ring notes that it begins, unless one was read since. */
+  isNew: boolean;
 }
 
 export interface WallTimersOptions {
@@ -87,13 +89,16 @@ export class WallTimers {
     if (!(Number.isFinite(everyMs) && everyMs >= 1)) throw noInterval(this.#options.name, everyMs);
     const id = this.#newId(everyMs);
     const alarm = this.#context.alarm((now) => this.#ring(timer, now));
-    const timer: WallTimer = { id, everyMs, run, alarm, awaited: undefined };
+    const timer: WallTimer = { id, everyMs, run, alarm, awaited: undefined, isNew: false };
     if (this.#fired.get(id) === CANCELLED) return () => undefined;
     this.#timers.set(id, timer);
     const { wallTime } = this.#context;
-    if (!this.#catchesUp) this.#arm(timer, wallTime);
+    if (this.#options.missed === 'none') this.#arm(timer, wallTime);
     else if (this.#fired.has(id)) this.#arm(timer);
-    else this.#wakeAt(timer, wallTime);
+    else {
+      timer.isNew = true;
+      this.#wakeAt(timer, wallTime);
+    }
     return () => {
       alarm.clear();
       if (!this.#timers.delete(id)) return;
@@ -154,7 +159,10 @@ export class WallTimers {
     if (timer.awaited !== undefined) return;
     const last = this.#fired.get(timer.id);
     const due = lastMultiple(everyMs, now);
-    if (last === undefined) return this.#note(timer, due, now, this.#catchesUp);
+    const { isNew } = timer;
+    timer.isNew = false;
+    if (last === undefined) return this.#note(timer, due, now, isNew);
+    if (isNew) return this.#arm(timer);
     // The clock was set back. That must not stop the timer, and no moment comes twice.
     if (last > now) return this.#note(timer, last + 1, now);
     // The firing was noted before this start, and read since the alarm was set.
@@ -186,10 +194,6 @@ export class WallTimers {
   #put(id: string, moment: number, timestamp: number): void {
     this.#fired.set(id, moment);
     this.#store.put(id, moment, timestamp);
-  }
-
-  get #catchesUp(): boolean {
-    return this.#options.missed !== 'none';
   }
 
   /** The same for the same timer, at each start of the task and in a replay. */
