@@ -14,7 +14,7 @@ import { ManualClock } from '#src/testing/manual-clock.js';
 import { Application, type Machine, memoryBroker } from '../../support/application.js';
 import { json } from '../support.js';
 
-export const numbers = json<number>();
+const numbers = json<number>();
 
 /** A clock that can be set back: `now` changes, and what waits for it does not. */
 export class SkewedClock extends ManualClock {
