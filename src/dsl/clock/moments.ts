@@ -68,7 +68,7 @@ export class Moments<K, P> {
     return this.#remove(key, id) !== undefined;
   }
 
-  /** Must be called after each turn in which timers were cancelled: those that wait in the store come next. */
+  /** Must be called after each turn that cancels timers: those that wait in the store come next. */
   ready(): void | Promise<void> {
     return this.#queue.ready()?.then(() => this.#wakeAt(this.#queue.next));
   }

@@ -28,7 +28,7 @@ interface WallTimer {
   readonly alarm: Alarm;
   /** The last firing that was noted and not read yet: the timer waits for it, however slow the broker is. */
   awaited: number | undefined;
-  /** No firing of it is known at the start: the first ring notes that it begins, unless one was read since. */
+  /** The start knew of no firing: the first ring notes that it begins, unless one was read since. */
   isNew: boolean;
 }
 

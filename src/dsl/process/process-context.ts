@@ -67,15 +67,15 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    *
    * The first record fires a stream-time timer, after the record has run through all processors of the task.
    *
-   * A wall-clock timer must be scheduled in `start`, which runs again after a crash: CONFIG_INVALID elsewhere,
-   * or with `wallClock: false`. For a timer that a record sets, see `at`.
+   * A wall-clock timer must be scheduled in `start`, which runs again after a crash. CONFIG_INVALID
+   * elsewhere, or with `wallClock: false`. For a timer that a record sets, see `at`.
    *
-   * When it is due, it notes its firing in an internal input, `<application>-<name>-timers`, and runs when the
-   * task reads it back. So a replay fires it at the same place among the records, with the same `now`. The
-   * store `<name>-fired` keeps the last firing. What it emits has the time at which the firing was due, or the
-   * stream time if that is earlier. If it throws, `onError.process` applies. If it is cancelled by a record or
-   * a timer, it stays cancelled, also after a restart. For firings that were missed while the task did not
-   * run, see `wallClock`.
+   * A wall-clock timer that is due notes its firing in an internal input, `<application>-<name>-timers`, and
+   * runs when the task reads it back. So a replay fires it at the same place among the records, with the same
+   * `now`. The store `<name>-fired` keeps the last firing. What the timer emits has the time at which the
+   * firing was due, or the stream time if that is earlier. If it throws, `onError.process` applies. If a
+   * record or a timer cancels it, it stays cancelled, also after a restart. For firings that were missed
+   * while the task did not run, see `wallClock`.
    */
   schedule(every: Duration, clock: 'stream' | 'wall', run: (now: number) => void | Promise<void>): () => void;
   /**

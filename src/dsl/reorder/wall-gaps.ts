@@ -122,7 +122,7 @@ export class WallGaps<E> {
     this.#context.note(input, noted(serde.encode(entity), facts, { timestamp, origin }));
   }
 
-  /** Looks at the clock again. An alarm that is set stays: gaps that open all the time must not put it off. */
+  /** Looks at the clock again. An alarm that is set stays: gaps that keep opening must not put it off. */
   #arm(now = this.#context.wallTime): void {
     if (this.#isSet || this.#rows.size === 0) return;
     this.#isSet = true;
