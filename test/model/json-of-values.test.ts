@@ -29,6 +29,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'cli/load/type-check.ts': 'options of the compiler',
   'broker/embedded/keys.ts': 'topics',
   'dsl/topology.ts': 'graphs',
+  'dsl/clock/noted.ts': 'moments, and names of timers',
   'graph/describe.ts': 'graphs',
   'replay/answers/compare.ts': 'bytes in hexadecimal',
   'replay/versions/promotion.ts': 'plans, positions',
