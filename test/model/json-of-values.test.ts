@@ -46,7 +46,6 @@ const WRITERS: Readonly<Record<string, string>> = {
   'letters/settlements.ts': 'names and numbers',
   'cli/letters/letter-text.ts': 'what was JSON, names and numbers',
   'cli/letters/letter-view.ts': 'what was JSON, names and numbers',
-  'dsl/clock/noted.ts': 'names and numbers',
   'net/messages.ts': 'what a process asks another one',
   'state/database/synced-mark.ts': 'names and numbers',
 };

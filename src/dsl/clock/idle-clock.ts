@@ -75,6 +75,8 @@ export class IdleClock {
 
   #ring(now: number): void {
     this.#alarmAt = Number.POSITIVE_INFINITY;
+    // The clock may have been set back.
+    this.#lastWallTime = Math.min(this.#lastWallTime, now);
     // Records have come since the alarm was set.
     const idleFrom = this.#lastWallTime + this.#idleMs;
     if (now < idleFrom) return this.#set(idleFrom);

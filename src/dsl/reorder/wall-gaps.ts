@@ -103,9 +103,10 @@ export class WallGaps<E> {
   #ring(now: number): void {
     this.#isSet = false;
     for (const [id, { entity, seen }] of this.#fresh) {
-      if (seen + this.#lookMs > now) continue;
+      // The clock may have been set back.
+      if (seen <= now && seen + this.#lookMs > now) continue;
       this.#fresh.delete(id);
-      this.#note(entity, { since: seen });
+      this.#note(entity, { since: Math.min(seen, now) });
     }
     for (let entity = this.#deadlines.due(now); entity !== undefined; entity = this.#deadlines.due(now)) {
       this.#note(entity, { since: this.#deadlines.since(entity) as number, over: true });

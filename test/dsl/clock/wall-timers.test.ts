@@ -37,6 +37,21 @@ describe('a timer of a clock that is set back', () => {
       await timer.app.close();
     });
 
+    it(`goes on in a running task, an hour earlier, with missed: ${missed}`, async () => {
+      const timer = await ByTheClock.of(ticking(missed));
+      timer.clock.advance(3_600_000);
+      await timer.app.start();
+      await timer.go(1, 10);
+      timer.clock.skew = -3_600_000;
+      await timer.go(0);
+      const before = (await timer.out()).split(' ').length;
+      await timer.go(...tens(20));
+      assert.equal((await timer.out()).split(' ').length, before + 20);
+      assert.ok(increase(await moments(timer)));
+      assert.equal(await timer.replayed(), await timer.out());
+      await timer.app.close();
+    });
+
     it(`goes on if its firing was on its way, with missed: ${missed}`, async () => {
       const timer = await ByTheClock.of(ticking(missed));
       await timer.app.start();
