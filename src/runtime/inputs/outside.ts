@@ -75,7 +75,10 @@ export class Outside {
     return next;
   }
 
-  /** Rings the alarms that are due, by their times. If the clock was set back, all of them: they look again. */
+  /**
+   * Rings the alarms that are due, by their times. If the clock was set back, all of them ring: they look
+   * again.
+   */
   ring(now: number): void {
     if (now < this.#lastNow)
       for (const alarm of this.#alarms) if (Number.isFinite(alarm.at)) alarm.at = Math.min(alarm.at, now);
