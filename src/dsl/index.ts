@@ -4,7 +4,7 @@
  * @module millrace/options
  */
 
-export type { KeyTimer } from './clock/moments.js';
+export type { KeyTimer } from './clock/key-timers.js';
 export type { MissedFirings } from './clock/wall-timers.js';
 export type { PolicyOptions } from './contract/policy-options.js';
 export type { ForeignKeyJoinOptions } from './foreign-keys/foreign-key-join.js';

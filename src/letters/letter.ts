@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+
 import type { BrokerRecord } from '../broker/port.js';
 import type { Headers } from '../model/headers.js';
 import { isName } from '../model/names.js';

@@ -145,8 +145,12 @@ async function sameOnAnyNetwork(
   assertSame(found, await replayed(scene), 'the replay');
 }
 
+/** When timers of the wall clock fired is up to the clock: see wall-clock.test.ts. */
+const withoutFirings = (rows: Found['rows']): Found['rows'] =>
+  Object.fromEntries(Object.entries(rows).filter(([store]) => !store.endsWith('-fired')));
+
 function assertSame(found: Found, expected: Found, of: string): void {
-  assert.deepEqual(found.rows, expected.rows, `rows are not those of ${of}`);
+  assert.deepEqual(withoutFirings(found.rows), withoutFirings(expected.rows), `rows are not those of ${of}`);
   assert.deepEqual(found.outputs, expected.outputs, `outputs are not those of ${of}`);
 }
 

@@ -29,6 +29,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'cli/load/type-check.ts': 'options of the compiler',
   'broker/embedded/keys.ts': 'topics',
   'dsl/topology.ts': 'graphs',
+  'dsl/clock/noted.ts': 'moments, and names of timers',
   'graph/describe.ts': 'graphs',
   'replay/answers/compare.ts': 'bytes in hexadecimal',
   'replay/versions/promotion.ts': 'plans, positions',
@@ -45,7 +46,6 @@ const WRITERS: Readonly<Record<string, string>> = {
   'letters/settlements.ts': 'names and numbers',
   'cli/letters/letter-text.ts': 'what was JSON, names and numbers',
   'cli/letters/letter-view.ts': 'what was JSON, names and numbers',
-  'dsl/clock/noted.ts': 'names and numbers',
   'net/messages.ts': 'what a process asks another one',
   'state/database/synced-mark.ts': 'names and numbers',
 };

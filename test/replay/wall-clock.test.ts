@@ -1,146 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { merge } from 'rxjs';
-import {
-  count,
-  process,
-  reorderByVersion,
-  type Stream,
-  type StreamRecord,
-  selectKey,
-  serdes,
-  session,
-  type Topology,
-  to,
-  topology,
-  toStream,
-  tumbling,
-} from '#src/index.js';
+import type { Topology } from '#src/index.js';
 import { applyReset, planReset, type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
 import type { CommitStep, EngineOptions } from '#src/runtime/config/config.js';
-import { json } from '../dsl/support.js';
+import { SkewedClock } from '../dsl/clock/clock.support.js';
 import { Application, diskMachine, memoryBroker, type TextRecord } from '../support/application.js';
-
-type In = StreamRecord<string, number>;
-const numbers = json<number>();
-
-/** Operators that act on the wall clock, each on a stream of numbers. */
-const operators: Readonly<Record<string, (input: Stream<string, number>) => Stream<unknown, unknown>>> = {
-  'a timer that empties a store': (input) =>
-    input.pipe(
-      process<In, { sums: typeof numbers }, number, string>(
-        {
-          name: 'sums',
-          stores: { sums: numbers },
-          start: ({ schedule, stores: { sums }, emit }) =>
-            void schedule('7ms', 'wall', async () => {
-              for await (const [key, value] of sums.entries()) {
-                emit({ key, value });
-                sums.delete(key);
-              }
-            }),
-        },
-        ({ key, value }, { stores: { sums } }) => sums.put(key, (sums.get(key) ?? 0) + value),
-      ),
-    ),
-  'two timers, and one that the other schedules': (input) =>
-    input.pipe(
-      process<In, { seen: typeof numbers }, number, string>(
-        {
-          name: 'ticks',
-          stores: { seen: numbers },
-          rekey: { key: serdes.string },
-          wallClock: { missed: 'each' },
-          start: ({ schedule, stores: { seen }, emit, random }) => {
-            for (const every of ['5ms', '5ms', '8ms'] as const)
-              schedule(every, 'wall', async (now) => {
-                const before = (await seen.load(every)) ?? 0;
-                seen.put(every, before + now + Math.floor(random() * 100));
-                emit({ key: every, value: before });
-              });
-          },
-        },
-        ({ key, value }, { stores: { seen }, emit }) => {
-          seen.put(key, value);
-          emit({ key, value });
-        },
-      ),
-    ),
-  'timers of keys': (input) =>
-    input.pipe(
-      process<In, { due: typeof numbers }, number, string, { readonly n: number }>(
-        {
-          name: 'reminders',
-          stores: { due: numbers },
-          timer: {
-            payload: serdes.json<{ readonly n: number }>(),
-            run: async ({ key, payload: { n }, id, due }, { stores, at, emit }) => {
-              stores.due.put(key as string, ((await stores.due.load(key as string)) ?? 0) + n);
-              emit({ key: key as string, value: n + due });
-              if (n > 5) at(due + 3, { n: n - 5 }, { id: `${id}+` });
-            },
-          },
-        },
-        ({ value, timestamp }, { at, cancel }) => {
-          if (value % 4 === 0) cancel();
-          else at(timestamp + value, { n: value }, value % 3 === 0 ? { id: 'other' } : {});
-        },
-      ),
-    ),
-  'windows that close when no record comes': (input) =>
-    input.pipe(
-      count({
-        store: 'closed',
-        window: tumbling('10ms', { grace: '2ms' }),
-        emit: 'onClose',
-        closeAfter: { idle: '6ms' },
-      }),
-      toStream(),
-    ),
-  'sessions that become final when no record comes': (input) =>
-    input.pipe(count({ store: 'sessions', window: session('5ms'), closeAfter: { idle: '9ms' } }), toStream()),
-  'gaps that the wall clock ends': (input) =>
-    input.pipe(
-      reorderByVersion({
-        store: 'order',
-        version: ({ value }) => value,
-        first: 1,
-        gap: { wait: '11ms', then: 'skip', clock: 'wall' },
-      }),
-    ),
-};
-
-const wired: Readonly<
-  Record<string, (build: (input: Stream<string, number>) => Stream<unknown, unknown>) => Topology>
-> = {
-  'from a source': (build) =>
-    topology('app', (t) =>
-      build(t.stream('in', numbers)).pipe(to('out', { key: serdes.json(), value: serdes.json() })),
-    ),
-  'from two sources': (build) =>
-    topology('app', (t) =>
-      build(merge(t.stream('in', numbers), t.stream('more', numbers))).pipe(
-        to('out', { key: serdes.json(), value: serdes.json() }),
-      ),
-    ),
-  'behind a repartition': (build) =>
-    topology('app', (t) =>
-      build(
-        t
-          .stream('in', numbers)
-          .pipe(selectKey(({ key, value }) => `${key}${value % 2}`, { name: 'by-half', ...numbers })),
-      ).pipe(to('out', { key: serdes.json(), value: serdes.json() })),
-    ),
-  'before a repartition': (build) =>
-    topology('app', (t) =>
-      build(t.stream('in', numbers)).pipe(
-        selectKey(() => 'all', { name: 'all', key: serdes.string, value: serdes.json() }),
-        count({ store: 'all' }),
-        toStream(),
-        to('out', { key: serdes.json(), value: serdes.json() }),
-      ),
-    ),
-};
+import { balanced, operators, wired } from './wall-clock.support.js';
 
 const ONCE = ['exactly_once'] as const;
 const BOTH = ['exactly_once', 'at_least_once'] as const;
@@ -149,12 +14,17 @@ type Step =
   | { readonly what: 'write'; readonly topic: 'in' | 'more'; readonly records: readonly TextRecord[] }
   | { readonly what: 'wait'; readonly ms: number }
   | { readonly what: 'crash'; readonly after: number }
-  | { readonly what: 'restart' };
+  | { readonly what: 'restart' }
+  /** The clock is set back, or the application moves to a machine with a clock that is behind. */
+  | { readonly what: 'back'; readonly ms: number; readonly restarts: boolean };
 
 const records = fc.array(
   fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), value: fc.nat({ max: 9 }), late: fc.nat({ max: 3 }) }),
   { minLength: 1, maxLength: 5 },
 );
+
+/** Late enough that the clock can be set back. */
+const START = 1_000;
 
 /**
  * Steps, with event times that follow the wall clock. What is written later is later, also in the other
@@ -167,13 +37,15 @@ const stories: fc.Arbitrary<readonly Step[]> = fc
       { weight: 4, arbitrary: fc.integer({ min: 1, max: 30 }) },
       { weight: 1, arbitrary: fc.record({ after: fc.nat({ max: 9 }) }) },
       { weight: 1, arbitrary: fc.constant('restart' as const) },
+      { weight: 1, arbitrary: fc.record({ back: fc.integer({ min: 1, max: 40 }), restarts: fc.boolean() }) },
     ),
     { minLength: 4, maxLength: 14 },
   )
   .map((parts) => {
-    let now = 0;
+    let now = START;
     return parts.map((part, n): Step => {
       if (part === 'restart') return { what: 'restart' };
+      if (typeof part === 'object' && 'back' in part) return { what: 'back', ms: part.back, restarts: part.restarts };
       if (typeof part === 'number') {
         now += part;
         return { what: 'wait', ms: part };
@@ -207,8 +79,10 @@ async function lived(app: Application, story: readonly Step[]): Promise<readonly
     else if (step.what === 'wait') app.clock.advance(step.ms);
     else if (step.what === 'crash') left = step.after;
     else {
-      await app.stop();
-      await app.start();
+      const restarts = step.what === 'restart' || step.restarts;
+      if (restarts) await app.stop();
+      if (step.what === 'back') (app.clock as SkewedClock).skew -= step.ms;
+      if (restarts) await app.start();
     }
     // A crash hits what comes next: here, what the clock brings.
     if (step.what === 'crash') app.clock.advance(5);
@@ -265,7 +139,12 @@ describe('what the wall clock has done is done again by a replay', () => {
           await fc.assert(
             fc.asyncProperty(stories, fc.constantFrom(1, 2, 7, 1_000), async (story, batchRecords) => {
               const options: EngineOptions = { guarantee, batchRecords };
-              const app = new Application({ topology: wire(build), options, broker: memoryBroker() });
+              const app = new Application({
+                topology: wire(build),
+                options,
+                broker: memoryBroker(),
+                clock: new SkewedClock(START),
+              });
               // The order of what two tasks write to one partition of a repartition topic is that of their
               // commits.
               const partitions = how === 'before a repartition' ? 1 : 2;
@@ -291,6 +170,15 @@ describe('what the wall clock has done is done again by a replay', () => {
                 assert.deepEqual(shown.toSorted(), live.toSorted());
                 const report = await verify(app.topology, { broker: app.broker, inMemory: true });
                 assert.deepEqual(report.differences, []);
+                if (balanced.has(what) && how !== 'before a repartition') {
+                  app.clock.advance(1_000);
+                  await app.runThrough();
+                  const values = (await app.read('out')).map(({ value }) => Number(value));
+                  assert.equal(
+                    values.reduce((sum, value) => sum + value, 0),
+                    0,
+                  );
+                }
               }
               await app.close();
             }),
@@ -309,7 +197,7 @@ describe('a reset to the beginning', () => {
         fc.asyncProperty(stories, async (story) => {
           const topology = wired['from a source']?.(build) as Topology;
           const machine = diskMachine();
-          const app = new Application({ topology, broker: memoryBroker(), machine });
+          const app = new Application({ topology, broker: memoryBroker(), machine, clock: new SkewedClock(START) });
           await app.createTopics({ in: 2, more: 2, out: 1 });
           const before = (await lived(app, story)).at(-1) as Seen;
           const out = await app.read('out');

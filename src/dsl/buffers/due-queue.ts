@@ -148,13 +148,21 @@ export class DueQueue<K, V> {
     if (found?.bytes.equals(bytes)) this.#head.splice(at, 1);
   }
 
-  /** Shows the values due at `until` or before that are in memory, in order, and leaves them. */
-  look(until: number, show: (key: K, due: number) => void): void {
+  /**
+   * Shows the values due at `until` or before that are in memory, in order, and leaves them. Call `ready`
+   * after values were removed: then it shows at least one, if there is any.
+   *
+   * Returns a moment before which nothing else is due; positive infinity if nothing else waits. If the moment
+   * is not after `until`, more may be due that is only in the store. `ready` reads it once what was shown is
+   * removed.
+   */
+  look(until: number, show: (key: K, due: number) => void): number {
     for (let at = this.#at; at < this.#head.length; at++) {
       const { row } = this.#head[at] as Waiting<K, V>;
-      if (row.due > until) return;
+      if (row.due > until) return row.due;
       show(row.key, row.due);
     }
+    return this.#bound?.row.due ?? Number.POSITIVE_INFINITY;
   }
 
   /**

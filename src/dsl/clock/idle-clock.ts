@@ -39,7 +39,8 @@ export class IdleClock {
   #lastStreamTime = Number.NEGATIVE_INFINITY;
   /** The stream time of the last step. */
   #reached = Number.NEGATIVE_INFINITY;
-  #isSet = false;
+  /** When the alarm rings. */
+  #alarmAt = Number.POSITIVE_INFINITY;
 
   constructor(context: ProcessorContext, options: IdleClockOptions) {
     this.#context = context;
@@ -59,8 +60,10 @@ export class IdleClock {
     this.#lastStreamTime = streamTime;
     this.#reached = streamTime;
     // Before the first record there is no stream time to advance.
-    if (this.#isSet || !Number.isFinite(streamTime)) return;
-    this.#set(this.#lastWallTime + this.#idleMs);
+    if (!Number.isFinite(streamTime)) return;
+    // An alarm that is set for later was set for what was due then: this record may have brought it closer.
+    const idleFrom = this.#lastWallTime + this.#idleMs;
+    if (idleFrom < this.#alarmAt) this.#set(idleFrom);
   }
 
   /** A step was read from the internal input. */
@@ -71,7 +74,9 @@ export class IdleClock {
   }
 
   #ring(now: number): void {
-    this.#isSet = false;
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    // The clock may have been set back.
+    this.#lastWallTime = Math.min(this.#lastWallTime, now);
     // Records have come since the alarm was set.
     const idleFrom = this.#lastWallTime + this.#idleMs;
     if (now < idleFrom) return this.#set(idleFrom);
@@ -88,7 +93,7 @@ export class IdleClock {
   }
 
   #set(at: number): void {
-    this.#isSet = true;
+    this.#alarmAt = at;
     this.#alarm.set(at);
   }
 }

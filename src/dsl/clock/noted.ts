@@ -1,4 +1,7 @@
 import { Headers } from '../../model/headers.js';
+import { isNotReady } from '../../model/not-ready.js';
+import { isMoment } from '../../model/record.js';
+import type { Serde } from '../../serdes/serde.js';
 import type { InternalInputSpec, NotedRecord } from '../contract/processor.js';
 
 /** The internal input of an operator that acts on the wall clock. */
@@ -32,5 +35,15 @@ export function factsOf(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 /** A fact that is a moment, in milliseconds. */
-export const momentOf = (fact: unknown): number | undefined =>
-  typeof fact === 'number' && Number.isFinite(fact) ? fact : undefined;
+export const momentOf = (fact: unknown): number | undefined => (isMoment(fact) ? (fact as number) : undefined);
+
+/** The key of a record. Undefined: it has none, or other bytes than the serde writes. */
+export function keyOf<K>(serde: Serde<K>, bytes: unknown): { readonly key: K } | undefined {
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  try {
+    return { key: serde.decode(bytes) };
+  } catch (error) {
+    if (isNotReady(error)) throw error;
+    return undefined;
+  }
+}

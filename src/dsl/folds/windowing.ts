@@ -27,8 +27,8 @@ export interface Windowing<K = any, V = any> {
   /**
    * When no record has come for `idle` by the wall clock, stream time continues with the wall clock. Windows
    * that are due `idle` after the last record then close. Later records may be late because of it. Off by
-   * default: the windows of a record then depend on when it came. A replay closes the same windows at the same
-   * places, by the records of `<application>-<store>-timers`. The wait starts again after a restart.
+   * default: the windows of a record then depend on when it came. A replay closes the same windows at the
+   * same places, by the records of `<application>-<store>-timers`. The wait starts again after a restart.
    */
   readonly closeAfter?: { readonly idle: Duration };
 }

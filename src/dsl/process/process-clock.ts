@@ -1,7 +1,8 @@
 import { StreamsError } from '../../model/errors.js';
 import { show } from '../../model/text/show.js';
 import type { StoreSpec } from '../../state/contract.js';
-import { type KeyTimer, Moments, momentStores } from '../clock/moments.js';
+import { type KeyTimer, momentStores } from '../clock/key-timers.js';
+import { Moments } from '../clock/moments.js';
 import { factsOf, timersOf } from '../clock/noted.js';
 import { firedStore, type MissedFirings, WallTimers } from '../clock/wall-timers.js';
 import type { AnyRecord, AnySerde, InternalInputSpec, Lookups, ProcessorContext } from '../contract/processor.js';
@@ -38,10 +39,16 @@ export class DeclaredClock {
         `wallClock.missed is ${show(this.#missed)}`,
         `Write one of ${MISSED.join(', ')}.`,
       );
+    if (this.#missed !== undefined && start === undefined)
+      current.problem(
+        `process ${name}`,
+        'wallClock is set, and there is no start',
+        'Schedule the timers in start. For timers that records set, use at and the option timer.',
+      );
     this.#serdes = timer && current.bound({ key, value: timer.payload }, 'store', `${name}-timers`);
     this.stores = [
       ...(this.#serdes ? momentStores(name, key) : []),
-      ...(this.#missed !== undefined && this.#missed !== 'none' ? [firedStore(name)] : []),
+      ...(this.#missed === undefined ? [] : [firedStore(name)]),
     ];
     this.internalInputs = this.#missed !== undefined || timer ? [timersOf(name)] : [];
   }
@@ -76,6 +83,11 @@ export class ProcessClock {
     await this.#moments?.start();
   }
 
+  /** The operator has started. */
+  begun(): void {
+    this.#timers?.begun();
+  }
+
   prepare(key: unknown, lookups: Lookups): void {
     this.#moments?.prepare(key, lookups);
   }
@@ -86,7 +98,15 @@ export class ProcessClock {
   }
 
   giveUp(record: AnyRecord): void | Promise<void> {
-    if (factsOf(record.value).of === 'key') return this.#moments?.giveUp(record);
+    return factsOf(record.value).of === 'key' ? this.#moments?.giveUp(record) : this.#timers?.giveUp(record);
+  }
+
+  /** Ends a turn in which timers of keys may have been set or cancelled. */
+  after(turn: void | Promise<void>): void | Promise<void> {
+    const moments = this.#moments;
+    if (moments === undefined) return turn;
+    if (!turn) return moments.ready();
+    return Promise.resolve(turn).then(() => moments.ready());
   }
 
   get timers(): WallTimers {
@@ -94,7 +114,7 @@ export class ProcessClock {
     throw new StreamsError('CONFIG_INVALID', {
       what: 'a timer of the wall clock has no internal input',
       at: `process ${this.#name}`,
-      action: 'Set wallClock: true in the options of the operator.',
+      action: 'Schedule it in start, and do not set wallClock: false. For a timer that a record sets, use at.',
     });
   }
 

@@ -3,7 +3,7 @@ import type { Headers } from '../../model/headers.js';
 import type { SourcePosition, StreamRecord } from '../../model/record.js';
 import type { Serde } from '../../serdes/serde.js';
 import type { KeyValueStore, VersionedStore } from '../../state/contract.js';
-import type { KeyTimer } from '../clock/moments.js';
+import type { KeyTimer } from '../clock/key-timers.js';
 import type { MissedFirings } from '../clock/wall-timers.js';
 import type { PolicyOptions } from '../contract/policy-options.js';
 import type { AnyRecord } from '../contract/push.js';
@@ -67,18 +67,27 @@ export interface ProcessContext<S extends StoreDefinitions, Out extends AnyRecor
    *
    * The first record fires a stream-time timer, after the record has run through all processors of the task.
    *
+   * A wall-clock timer must be scheduled in `start`, which runs again after a crash. CONFIG_INVALID
+   * elsewhere, or with `wallClock: false`. For a timer that a record sets, see `at`.
+   *
    * A wall-clock timer that is due notes its firing in an internal input, `<application>-<name>-timers`, and
    * runs when the task reads it back. So a replay fires it at the same place among the records, with the same
-   * `now`. What it emits has the stream time, or the time at which it was due before the first record. If it
-   * throws, `onError.process` applies. For firings that were missed while the task did not run, see
-   * `wallClock`. CONFIG_INVALID if the operator has neither `start` nor `wallClock`.
+   * `now`. The store `<name>-fired` keeps the last firing. What the timer emits has the time at which the
+   * firing was due, or the stream time if that is earlier. If it throws, `onError.process` applies. If a
+   * record or a timer cancels it, it stays cancelled, also after a restart. For firings that were missed
+   * while the task did not run, see `wallClock`.
    */
   schedule(every: Duration, clock: 'stream' | 'wall', run: (now: number) => void | Promise<void>): () => void;
   /**
    * Sets a timer of the current key: `timer.run` is called once, when the wall clock has reached the moment.
    * Another timer of the key with this id (default: '') is replaced. Timers survive restarts; one that was
    * due meanwhile fires then. Like `schedule` it fires by a record of the internal input, so a replay fires
-   * it at the same place. CONFIG_INVALID without the option `timer`, PROCESS_FAILED for a key of null.
+   * it at the same place. What it emits has the same timestamp as there. If it throws, `onError.process`
+   * applies to this timer alone.
+   *
+   * Cost: it grows with the number of the key's timers, which are in memory while its records are processed.
+   * CONFIG_INVALID without the option `timer`, PROCESS_FAILED for a key of null, and for an id with half of a
+   * surrogate pair.
    */
   at(moment: number | Date, payload: P, options?: { readonly id?: string }): void;
   /** Cancels a timer of the current key. False: there is none with this id (default: ''). */
@@ -115,10 +124,10 @@ interface CommonOptions<R extends AnyRecord, Out extends AnyRecord, S extends St
   /** Runs once per task, before the first record: the place to schedule timers. */
   readonly start?: (context: ProcessContext<S, Out, P>) => void | Promise<void>;
   /**
-   * Whether it schedules timers of the wall clock: these need an internal input. Default: if it has `start`.
+   * Whether `start` schedules timers of the wall clock: these need an internal input, and the store
+   * `<name>-fired` with the last firing of each. Default: if it has `start`; TOPOLOGY_INVALID without it.
    * `missed` says what happens at the start to the firings that a timer has missed: none comes later (the
-   * default), one for all of them, or each, in order. With `one` and `each`, the store `<name>-fired` keeps
-   * the last firing of each timer.
+   * default), one for all of them, or each, in order.
    */
   readonly wallClock?: boolean | { readonly missed: MissedFirings };
   /**

@@ -6,7 +6,7 @@ import { show } from '../../model/text/show.js';
 import { checkEncodes } from '../../serdes/check.js';
 import { serdes } from '../../serdes/serdes.js';
 import type { OperatorStore, StoreSpec } from '../../state/contract.js';
-import type { KeyTimer } from '../clock/moments.js';
+import type { KeyTimer } from '../clock/key-timers.js';
 import { drawnNumber, drawnUuid } from '../common/drawn.js';
 import { checkForwarded } from '../common/forwarded.js';
 import { sameKey } from '../common/ids.js';
@@ -62,6 +62,7 @@ export class UserProcessor implements Processor {
   async start(): Promise<void> {
     await this.#clock.start();
     await this.#options.start?.(this.#user);
+    this.#clock.begun();
   }
 
   prepare(record: AnyRecord, port: number, lookups: Lookups): void {
@@ -81,11 +82,11 @@ export class UserProcessor implements Processor {
     if (port !== RECORDS) return this.#clock.process(record);
     this.#record = record;
     this.#key = record.key;
-    return this.#options.process(record, this.#user);
+    return this.#clock.after(this.#options.process(record, this.#user));
   }
 
   giveUp(record: AnyRecord, port: number): void | Promise<void> {
-    if (port !== RECORDS) return this.#clock.giveUp(record);
+    return port === RECORDS ? this.#clock.after() : this.#clock.giveUp(record);
   }
 
   #fire(timer: KeyTimer<unknown, unknown>): void | Promise<void> {

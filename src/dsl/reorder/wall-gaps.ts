@@ -1,6 +1,6 @@
 import type { Serde } from '../../serdes/serde.js';
 import type { OperatorStore } from '../../state/contract.js';
-import { factsOf, momentOf, noted } from '../clock/noted.js';
+import { factsOf, keyOf, momentOf, noted } from '../clock/noted.js';
 import type { Alarm, AnyRecord, ProcessorContext } from '../contract/processor.js';
 import { OpenGaps } from './open-gaps.js';
 
@@ -40,6 +40,7 @@ export class WallGaps<E> {
   /** Gaps of which that is not noted, and when this task has seen them open. */
   readonly #fresh = new Map<string, { readonly entity: E; readonly seen: number }>();
   readonly #deadlines: OpenGaps<E>;
+  #isSet = false;
 
   constructor(context: ProcessorContext, options: WallGapsOptions<E>) {
     this.#context = context;
@@ -76,11 +77,12 @@ export class WallGaps<E> {
 
   /** A record was read from the internal input. */
   process({ key, value, timestamp }: AnyRecord): void | Promise<void> {
+    const { entity: serde, store, idOf, end } = this.#options;
     const facts = factsOf(value);
     const since = momentOf(facts.since);
-    if (since === undefined || key === null) return this.#context.drop('unknown-note');
-    const { entity: serde, store, idOf, end } = this.#options;
-    const entity = serde.decode(key);
+    const known = keyOf(serde, key);
+    if (since === undefined || known === undefined) return this.#context.drop('unknown-note');
+    const entity = known.key;
     const row = this.#rows.get(idOf(entity));
     // It closed meanwhile, or a crash has made the record twice.
     if (row !== (facts.over === true ? since : UNNOTED)) return this.#context.drop('gap-gone');
@@ -99,10 +101,12 @@ export class WallGaps<E> {
   }
 
   #ring(now: number): void {
+    this.#isSet = false;
     for (const [id, { entity, seen }] of this.#fresh) {
-      if (seen + this.#lookMs > now) continue;
+      // The clock may have been set back.
+      if (seen <= now && seen + this.#lookMs > now) continue;
       this.#fresh.delete(id);
-      this.#note(entity, { since: seen });
+      this.#note(entity, { since: Math.min(seen, now) });
     }
     for (let entity = this.#deadlines.due(now); entity !== undefined; entity = this.#deadlines.due(now)) {
       this.#note(entity, { since: this.#deadlines.since(entity) as number, over: true });
@@ -112,14 +116,18 @@ export class WallGaps<E> {
   }
 
   #note(entity: E, facts: { readonly since: number; readonly over?: true }): void {
-    const { name, input, entity: serde, idOf } = this.#options;
+    const { name, input, entity: serde, idOf, waitMs } = this.#options;
     const { partition } = this.#context;
     const origin = `${name}[${partition}] gap@${facts.since}${facts.over ? ' over' : ''} ${idOf(entity)}`;
-    this.#context.note(input, noted(serde.encode(entity), facts, { timestamp: facts.since, origin }));
+    const timestamp = facts.over ? facts.since + waitMs : facts.since;
+    this.#context.note(input, noted(serde.encode(entity), facts, { timestamp, origin }));
   }
 
+  /** Looks at the clock again. An alarm that is set stays: gaps that keep opening must not put it off. */
   #arm(now = this.#context.wallTime): void {
-    if (this.#rows.size > 0) this.#alarm.set(now + this.#lookMs);
+    if (this.#isSet || this.#rows.size === 0) return;
+    this.#isSet = true;
+    this.#alarm.set(now + this.#lookMs);
   }
 
   get #lookMs(): number {

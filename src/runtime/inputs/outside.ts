@@ -38,6 +38,7 @@ export class Outside {
   readonly #isHeld: () => boolean;
   readonly #alarms = new Set<SetAlarm>();
   #noted: Noted[] = [];
+  #lastNow = Number.NEGATIVE_INFINITY;
 
   /**
    * @param wake Interrupts a task that waits for records.
@@ -79,8 +80,14 @@ export class Outside {
     return next;
   }
 
-  /** Rings the alarms that are due, by their times. */
+  /**
+   * Rings the alarms that are due, by their times. If the clock was set back, all of them ring: they look
+   * again.
+   */
   ring(now: number): void {
+    if (now < this.#lastNow)
+      for (const alarm of this.#alarms) if (Number.isFinite(alarm.at)) alarm.at = Math.min(alarm.at, now);
+    this.#lastNow = now;
     if (this.nextAlarm > now) return;
     const due = [...this.#alarms].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     for (const alarm of due) {

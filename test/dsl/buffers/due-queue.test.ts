@@ -8,7 +8,7 @@ const spec = dueStore('waiting', serdes.string, serdes.string);
 
 type Step =
   | { readonly do: 'add' | 'remove'; readonly due: number; readonly key: string }
-  | { readonly do: 'take'; readonly until: number }
+  | { readonly do: 'take' | 'look'; readonly until: number }
   | { readonly do: 'takeFirst' | 'commit' | 'reopen' };
 
 const key = fc.constantFrom('a', 'b', 'c', 'd');
@@ -17,7 +17,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('add' as const), due, key }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), due, key }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('take' as const), until: due }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('take' as const, 'look' as const), until: due }) },
     {
       weight: 1,
       arbitrary: fc.record({ do: fc.constantFrom('takeFirst' as const, 'commit' as const, 'reopen' as const) }),
@@ -51,6 +51,18 @@ for (const [name, place] of databases) {
             } else if (step.do === 'remove') {
               queue.remove(step.due, step.key);
               model.delete(`${step.due}/${step.key}`);
+            } else if (step.do === 'look') {
+              await queue.ready();
+              const next = queue.look(step.until, (key, due) => void shown.push({ due, key }));
+              const waits = [...model.values()]
+                .sort((a, b) => a.due - b.due || (a.key < b.key ? -1 : 1))
+                .map(({ due, key }) => ({ due, key }));
+              const isDue = waits.filter(({ due }) => due <= step.until);
+              expected.push(...isDue.slice(0, shown.length));
+              assert.ok(shown.length > 0 || isDue.length === 0);
+              // More that is due waits only behind those that were shown.
+              assert.ok(next <= step.until || shown.length === isDue.length);
+              assert.ok(next <= (waits[shown.length]?.due ?? Number.POSITIVE_INFINITY));
             } else if (step.do === 'take' || step.do === 'takeFirst') {
               const until = step.do === 'take' ? step.until : Number.POSITIVE_INFINITY;
               for (let next = first(); next && next.due <= until; next = first()) {
