@@ -269,7 +269,7 @@ const WINGS = {
 /** Outside library → the one place that imports it, and why. A library in no row may not be imported by src at all. */
 const LIBRARIES = {
   '@types/node': {
-    only: 'src/(serdes/serde|net/tls)\\.ts$',
+    only: 'src/(serdes/serde|net/tls|broker/port/records)\\.ts$',
     why: 'They ask for it, since every declaration with bytes imports one of them: since TypeScript 6 nothing else does.',
   },
   'rocksdb-native': {

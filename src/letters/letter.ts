@@ -1,5 +1,3 @@
-/// <reference types="node" preserve="true" />
-
 import type { BrokerRecord } from '../broker/port.js';
 import type { Headers } from '../model/headers.js';
 import { isName } from '../model/names.js';
