@@ -15,11 +15,11 @@ import {
   topology,
   toStream,
 } from '#src/index.js';
-import { type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
+import { applyReset, planReset, type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
 import type { CommitStep, EngineOptions } from '#src/runtime/config/config.js';
 import { nextTurn } from '#src/runtime/config/system.js';
 import { json } from '../dsl/support.js';
-import { Application, diskBroker, memoryBroker, type TextRecord } from '../support/application.js';
+import { Application, diskBroker, diskMachine, memoryBroker, type TextRecord } from '../support/application.js';
 
 type In = StreamRecord<string, number>;
 const numbers = json<number>();
@@ -28,8 +28,7 @@ const numbers = json<number>();
 class Service {
   /** Idempotency keys, by the record that was called: `key value timestamp`. */
   readonly seen = new Map<string, Set<string>>();
-  readonly running = new Set<string>();
-  readonly overlaps: string[] = [];
+  calls = 0;
   readonly #next: () => number;
 
   constructor(numbers: readonly number[]) {
@@ -38,6 +37,7 @@ class Service {
   }
 
   readonly call = async (record: In, { idempotencyKey }: { idempotencyKey: string }): Promise<number> => {
+    this.calls++;
     const what = `${record.key} ${record.value} ${record.timestamp}`;
     const keys = this.seen.get(idempotencyKey) ?? new Set();
     keys.add(what);
@@ -291,5 +291,41 @@ describe('calls have one outcome each, which a replay takes', () => {
         });
       }
     }
+  }
+});
+
+describe('a reset to the beginning', () => {
+  for (const [what, build] of Object.entries(operators)) {
+    it(`takes the outcomes again, and calls nothing: ${what}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          stories.map((steps) => steps.filter(({ what }) => what === 'write' || what === 'wait')),
+          fc.array(fc.nat({ max: 100 }), { minLength: 5, maxLength: 20 }).map((some) => [...some, 1, 2]),
+          async (story, answers) => {
+            const service = new Service(answers);
+            const target = wired['from a source, before a fold']?.(build(service)) as Topology;
+            const machine = diskMachine();
+            const app = new Application({ topology: target, broker: memoryBroker(), machine });
+            await app.createTopics({ in: 2, out: 1, counts: 1, 'app-dead-letter': 1 });
+            const before = (await lived(app, story)).at(-1) as Seen;
+            const out = await app.read('out');
+            const calls = service.calls;
+            await app.stop();
+            const { broker, clock } = app;
+            const { stateDirectory } = machine;
+            const to = { kind: 'earliest' } as const;
+            const plan = await planReset(target, { broker, stateDirectory, to, now: clock.now() });
+            await applyReset(plan, { broker, stateDirectory, clock });
+            const [after] = await lived(app, []);
+            assert.deepEqual(after?.rows, before.rows);
+            assert.deepEqual(await app.read('out'), out);
+            assert.equal(service.calls, calls);
+            await app.close();
+            await machine.lose();
+          },
+        ),
+        { numRuns: 4 },
+      );
+    });
   }
 });
