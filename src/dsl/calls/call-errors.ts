@@ -34,7 +34,8 @@ class CallError extends Error {
  * with more, the call fails for good. An error with a property `retryAfter` says the same.
  *
  * ```ts no-run
- * if (response.status === 429) throw retryable(new Error('too many requests'), { after: '30s' });
+ * const answer = await fetch('https://mail.example/receipts');
+ * if (answer.status === 429) throw retryable(new Error('too many requests'), { after: '30s' });
  * ```
  */
 export const retryable = (error: unknown, { after }: { readonly after?: RetryAfter } = {}): Error =>
@@ -45,7 +46,8 @@ export const retryable = (error: unknown, { after }: { readonly after?: RetryAft
  * at once, and `onFailure` applies. It says nothing of the service: the breaker does not count it.
  *
  * ```ts no-run
- * if (response.status === 400) throw terminal(new Error(await response.text()));
+ * const answer = await fetch('https://mail.example/receipts');
+ * if (answer.status === 400) throw terminal(new Error(await answer.text()));
  * ```
  */
 export const terminal = (error: unknown): Error => new CallError(error, { isTerminal: true });
