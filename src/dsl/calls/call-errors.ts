@@ -9,7 +9,7 @@ const MOST_TEXT = 1_000;
 /** When to try again: milliseconds from now, a duration, or a moment. */
 export type RetryAfter = number | Duration | Date;
 
-/** What a failed call says of itself. Registered, because a user's file may load another copy of this library. */
+/** Registered, because a user's file may load another copy of this library. */
 const CALL = Symbol.for('millrace.call');
 
 interface Said {

@@ -18,7 +18,10 @@ export interface CallerOptions {
   /** "effect mails". */
   readonly of: string;
   readonly calls: ResolvedCalls;
-  /** A call that fails for good ends the application: its outcome is not noted, and the next start makes it again. */
+  /**
+   * A call that fails for good ends the application: its outcome is not noted, and the next start makes it
+   * again.
+   */
   readonly failsWhole: boolean;
   /** The record as its row has it. */
   readonly recordOf: (row: PendingCall) => AnyRecord;

@@ -25,9 +25,9 @@ const FORMAT = 1;
 
 /**
  * The record of an internal input. Its key is that of the request. Its value, format 1 (integers big endian,
- * a text is its length in 4 bytes, then UTF-8): 1 byte format, 1 kind, 4 attempt, text origin; then for a done
- * call 4 + n value (length −1: null), for one that is made again 8 moment (double) and text error, for one
- * that failed text code and text message.
+ * a text is its length in 4 bytes, then UTF-8): 1 byte format, 1 kind, 4 attempt, text origin. Then follow,
+ * for a call that is done, 4 + n value (length −1: null); for one that is made again, 8 moment (double) and
+ * text error; for one that failed, text code and text message.
  */
 export function notedOutcome({ request, attempt }: PendingCall, outcome: Outcome): NotedRecord {
   const value = written((row) => {

@@ -99,6 +99,11 @@ export class Outside {
     return alarm;
   }
 
+  /** When a turn is due: now if something must be committed. Positive infinity: at no known time. */
+  get dueAt(): number {
+    return this.isAwaited ? 0 : this.nextAlarm;
+  }
+
   /** When the next alarm rings; positive infinity if none is set. */
   get nextAlarm(): number {
     let next = Number.POSITIVE_INFINITY;

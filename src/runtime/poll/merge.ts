@@ -142,7 +142,9 @@ export class Merge {
     return taken;
   }
 
-  /** Takes records of internal inputs only. Their turn comes before all others, so no others need be known. */
+  /**
+   * Takes records of internal inputs only. Their turn comes before all others, so no others need be known.
+   */
   takePlaced(max: number): readonly BrokerRecord[] {
     const taken: BrokerRecord[] = [];
     while (taken.length < max && this.arePlacedReady) {

@@ -127,7 +127,7 @@ export class Task {
     return this.#parts.intake.positions;
   }
 
-  /** The same without those in the topics of timers, which never end. */
+  /** Without those in the topics of timers, which never end. */
   get positionsOfInputs(): readonly PartitionOffset[] {
     return this.positions.filter(({ topic }) => !this.#timers.has(topic));
   }
@@ -150,9 +150,8 @@ export class Task {
 
   /** Milliseconds until the task has work without a new record: a commit, or an alarm of the wall clock. */
   get dueInMs(): number {
-    if (this.#parts.outside?.isAwaited) return 0;
-    const alarm = this.#parts.outside?.nextAlarm ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), alarm - this.#options.ports.clock.now()));
+    const at = this.#parts.outside?.dueAt ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), at - this.#options.ports.clock.now()));
   }
 
   /** The stores, for reading only. */
@@ -167,7 +166,7 @@ export class Task {
   async processBatch(maxWaitMs: number): Promise<number> {
     await this.#parts.log?.check();
     const { config, ports, metrics } = this.#options;
-    // An end of a call may have been noted meanwhile, when nothing waited that could be woken.
+    // A call may have ended when nothing waited that could be woken.
     const waitMs = this.#parts.outside?.isAwaited ? 0 : maxWaitMs;
     const records = await this.#parts.intake.take(config.batchRecords, waitMs);
     if (records.length > 0) {

@@ -35,7 +35,7 @@ function calling(run?: (record: In) => void | Promise<void>): { target: Topology
   return { target, calls };
 }
 
-describe('effect', () => {
+describe('an inline effect', () => {
   it('calls once for each record, in order, under keys made of their positions, and passes the records on', async () => {
     const { target, calls } = calling();
     const driver = await open(target);
