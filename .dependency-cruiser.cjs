@@ -70,6 +70,10 @@ const WINGS = {
       may: ['contract', 'common', 'buffers'],
       why: 'What the wall clock does is noted, and then read: one way for timers, idle windows and gaps.',
     },
+    calls: {
+      may: ['contract', 'common', 'declare'],
+      why: 'Calls to the outside: what waits, which begins next, how it ended. Operators say what is passed on.',
+    },
     reorder: {
       may: ['contract', 'common', 'clock'],
       why: 'The queue of an entity and its gaps, for reorderByVersion only.',
@@ -104,6 +108,7 @@ const WINGS = {
         'buffers',
         'clock',
         'process',
+        'calls',
         'reorder',
         'folds',
         'tables',

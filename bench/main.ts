@@ -3,6 +3,7 @@
  *
  *     npm run bench -- engine [CASE…]   the engine and its stores on a broker that costs nothing, and the embedded broker
  *     npm run bench -- replay [CASE…]   the past run again, over a million events in the embedded log, beside a live run of the same
+ *     npm run bench -- effects [CASE…]  calls of mapAsync with stored outcomes, on the embedded broker
  *     npm run bench -- shared [CASE…]   the embedded broker in this process, and over the socket of the process that serves it
  *     npm run bench -- avro [CASE…]     Avro values through the serde, bare avsc, and Confluent's serializer
  *     npm run bench -- kafka [CASE…]    a real cluster: the one that KAFKA_BROKERS names, or one started by scripts/kafka; answers are compared
@@ -12,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startFromJars } from '../test/kafka/support/jars.js';
 import { AVRO_CASES, runAvro } from './avro.js';
+import { CALL_CASES, runCalls } from './effects.js';
 import { CASES, runEmbedded, runEngine } from './engine.js';
 import { KAFKA_CASES, runKafka } from './kafka.js';
 import type { Measured } from './measure.js';
@@ -35,6 +37,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     run: (name) => (name === 'embedded' ? runEmbedded() : runEngine(name)),
   },
   replay: { titles: titlesOf(REPLAY_CASES), run: runReplay },
+  effects: { titles: titlesOf(CALL_CASES), run: runCalls },
   shared: { titles: titlesOf(SHARED_CASES), run: runShared },
   avro: { titles: titlesOf(AVRO_CASES), run: runAvro },
   kafka: {

@@ -5,6 +5,8 @@
  */
 
 export type { Broker } from './broker/port.js';
+export { retryable, terminal } from './dsl/calls/call-errors.js';
+export type { CallProblem } from './dsl/calls/calling.js';
 export type { GlobalTable } from './dsl/common/global-table.js';
 export type { Topology } from './dsl/contract/processor.js';
 export type { Stream, Table } from './dsl/contract/types.js';
@@ -21,6 +23,7 @@ export { joinStream, leftJoinStream, outerJoinStream } from './dsl/operators/joi
 export { joinTable, leftJoinTable, outerJoinTable } from './dsl/operators/join-table.js';
 export { latestByTimestamp } from './dsl/operators/latest-by-timestamp.js';
 export { flatMap, map } from './dsl/operators/map.js';
+export { type CallResult, mapAsync } from './dsl/operators/map-async.js';
 export { process, process as processRecords } from './dsl/operators/process.js';
 export { reorderByVersion } from './dsl/operators/reorder-by-version.js';
 export { filterValues, flatMapValues, mapValues, peek, selectKey, toStream } from './dsl/operators/stateless.js';

@@ -18,7 +18,7 @@ const GUIDE = [
     'docs/dead-letters.md',
   ],
   ['Change it, and look back', 'docs/past.md', 'docs/reset.md', 'docs/changing-a-topology.md'],
-  ['The rules in detail', 'docs/time.md', 'docs/wall-clock.md', 'docs/ids.md', 'docs/names.md', 'docs/record-sizes.md'],
+  ['The rules in detail', 'docs/time.md', 'docs/wall-clock.md', 'docs/calls.md', 'docs/ids.md', 'docs/names.md', 'docs/record-sizes.md'],
   ['Before production', 'docs/performance.md', 'docs/security.md'],
   ['Coming from elsewhere', 'docs/from-kafka-streams.md', 'docs/from-kafkajs.md'],
   ['The project', 'docs/architecture.md', ['CONTRIBUTING.md', 'Contributing'], ['CHANGELOG.md', 'Changes']],

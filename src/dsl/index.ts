@@ -4,6 +4,8 @@
  * @module millrace/options
  */
 
+export type { RetryAfter } from './calls/call-errors.js';
+export type { BreakerOptions, CallOptions } from './calls/call-options.js';
 export type { KeyTimer } from './clock/key-timers.js';
 export type { MissedFirings } from './clock/wall-timers.js';
 export type { PolicyOptions } from './contract/policy-options.js';
@@ -26,6 +28,7 @@ export type { JoinGlobalTableOptions } from './operators/join-global-table.js';
 export type { JoinStreamOptions } from './operators/join-stream.js';
 
 export type { LatestByTimestampOptions } from './operators/latest-by-timestamp.js';
+export type { MapAsyncFunction, MapAsyncOptions, MapAsyncResultOptions } from './operators/map-async.js';
 export type { SelectKeyOptions } from './operators/stateless.js';
 export type { SuppressUntilTimeLimitOptions, SuppressUntilWindowClosesOptions } from './operators/suppress.js';
 export type { ToOptions } from './operators/to.js';

@@ -54,6 +54,16 @@ export const ERROR_CODES = {
   },
   PARTITION_INVALID: { retryable: false, summary: 'A partitioner returned a partition that the topic does not have.' },
   PRODUCE_FAILED: { retryable: true, summary: 'The broker did not accept a record.' },
+  // calls
+  CALL_FAILED: {
+    retryable: false,
+    summary: 'A call of effect or mapAsync failed for good, and onFailure is to fail.',
+  },
+  CALL_TIMEOUT: { retryable: true, summary: 'A call of effect or mapAsync gave no answer within its timeout.' },
+  OUTCOME_MISSING: {
+    retryable: false,
+    summary: 'The topic with the outcomes of calls no longer has all that a look into the past needs.',
+  },
   // state
   STATE_LOCKED: { retryable: true, summary: 'Another process or engine has the directory open.' },
   STATE_MISMATCH: {

@@ -26,9 +26,9 @@ import {
   unknownTopic,
 } from './driver-topics.js';
 import { ManualClock } from './manual-clock.js';
-import { OutputReading } from './output-reading.js';
+import { ANY_TEXT, OutputReading } from './output-reading.js';
 import { type SeededRow, seedStore } from './seed.js';
-import { drained, settled } from './settled.js';
+import { drained, InjectedCrash, settled } from './settled.js';
 
 export interface TestDriverOptions extends EngineOptions {
   /**
@@ -43,11 +43,6 @@ export interface TestDriverOptions extends EngineOptions {
    * registered, unless `registerSchemas` is false.
    */
   readonly schemaRegistry?: SchemaRegistry;
-}
-
-/** The error that an injected crash throws inside the engine. The driver catches it. */
-class InjectedCrash extends Error {
-  override readonly name = 'InjectedCrash';
 }
 
 /**
@@ -141,12 +136,7 @@ export class TestDriver {
   /** Dead letters as text. */
   deadLetters(): TestOutput<string, string> {
     const { deadLetterTopic } = resolveConfig(this.#topology.name, this.#options);
-    const text = {
-      name: 'text',
-      encode: (value: string) => Buffer.from(value),
-      decode: (bytes: Buffer) => bytes.toString('utf8'),
-    };
-    return this.output(deadLetterTopic, { key: text, value: text });
+    return this.output(deadLetterTopic, { key: ANY_TEXT, value: ANY_TEXT });
   }
 
   /** The rows of a store. STORE_UNKNOWN if the topology has no store of that name. */
@@ -175,16 +165,28 @@ export class TestDriver {
 
   /**
    * Runs the topology until nothing is left to do. All methods that write input call it; tests need it only
-   * after {@link restart}.
+   * after {@link restart}. Calls of `effect` and `mapAsync` have ended if they wait for promises only.
    */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#run('short');
+  }
+
+  /**
+   * The same, and waits for all calls that run, such as requests to a server. It takes as long as they do.
+   * Attempts that are due later, and timeouts, need {@link advance}.
+   */
+  settled(): Promise<void> {
+    return this.#run('all');
+  }
+
+  async #run(calls: 'short' | 'all'): Promise<void> {
     // Records that are written after that would wait for ever, and the test would assume that they were
     // processed.
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#engine) return;
     try {
       const { done } = this.#engine;
-      const all = drained(this.#engine);
+      const all = drained(this.#engine, calls);
       // After `close` it no longer waits for a call that does not return.
       await settled(this.#clock, Promise.race([all, done.catch(() => all)]));
     } catch (error) {
@@ -257,8 +259,7 @@ export class TestDriver {
   }
 
   /**
-   * Commits, and releases everything. Waits for a start or a batch that is under way for `stopTimeout` of the
-   * virtual clock at most.
+   * Commits, and releases everything. Waits for what is under way for `stopTimeout` of the virtual clock.
    */
   async close(): Promise<void> {
     const engines = [this.#engine, this.#starting];

@@ -5,6 +5,13 @@ import type { SerdeServices } from '../serdes/serde.js';
 import type { TestOutput } from './driver-topics.js';
 import { decodeOutput, type OutputRecord } from './topics.js';
 
+/** Bytes as text, whatever they are. */
+export const ANY_TEXT = {
+  name: 'text',
+  encode: (value: string): Buffer => Buffer.from(value),
+  decode: (bytes: Buffer): string => bytes.toString('utf8'),
+};
+
 /** The records of topics that a test has not read yet. */
 export class OutputReading {
   readonly #broker: Broker;

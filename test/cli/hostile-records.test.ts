@@ -27,7 +27,7 @@ export default topology('texts', (t) => {
       },
     }),
     toStream(),
-    effect('call', () => {}),
+    effect('call', { inline: true, run: () => {} }),
     to('out', json),
   );
 });

@@ -164,7 +164,7 @@ const counting = (calls: Calls): Topology =>
       groupBy(({ value }) => value.group, { ...json<Item>(), name: 'by-group', partitions: 3 }),
       count({ store: 'groups' }),
       toStream(),
-      effect('call', (_record, { idempotencyKey }) => void calls.add(idempotencyKey)),
+      effect('call', { inline: true, run: (_record, { idempotencyKey }) => void calls.add(idempotencyKey) }),
       to('out-groups', numbers),
     );
     input.pipe(

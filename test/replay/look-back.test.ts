@@ -196,8 +196,11 @@ describe('looking back', () => {
     const { port } = server.address() as AddressInfo;
     const mailing = topology('mailing', (t) => {
       t.stream('payments', { key: serdes.string, value: serdes.json<Payment>() }).pipe(
-        effect('receipts', async () => {
-          await fetch(`http://127.0.0.1:${port}/`);
+        effect('receipts', {
+          inline: true,
+          run: async () => {
+            await fetch(`http://127.0.0.1:${port}/`);
+          },
         }),
         count({ store: 'sent' }),
       );

@@ -71,7 +71,7 @@ export class Versions {
       const input = t.stream(this.topicOf('in'), json);
       input
         .pipe(count({ store: 'counts' }), toStream(), said)
-        .pipe(effect('call', ({ key, value }) => void this.#calls.push(`${key}=${value}`)))
+        .pipe(effect('call', { inline: true, run: ({ key, value }) => void this.#calls.push(`${key}=${value}`) }))
         .pipe(to(this.topicOf('out'), { key: serdes.string, value: serdes.string }));
       input.pipe(
         groupBy(() => 'g', { key: serdes.string, name: 'by-group' }),

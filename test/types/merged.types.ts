@@ -23,6 +23,7 @@ import {
   leftJoinStream,
   leftJoinTable,
   map,
+  mapAsync,
   mapValues,
   outerJoinStream,
   outerJoinTable,
@@ -129,6 +130,10 @@ export const withoutState = (): void => {
     map(({ key, value }) => [key, is<Event>()(value)]),
     flatMap(({ key, value }) => [[key, is<Event>()(value)] as const]),
     effect('e', ({ value }) => void is<Event>()(value)),
+    mapAsync('a', async ({ value }) => is<Event>()(value), {
+      id: ({ value }) => is<Event>()(value).id,
+      value: serdes.json<Event>(),
+    }),
     selectKey(({ value }) => is<Event>()(value).id),
   ) satisfies Stream<string, Event>;
   merged.pipe(

@@ -39,6 +39,11 @@ export type OutputFormat = (typeof FORMATS)[number];
 export const formatOption = () =>
   new Option('--format <format>', 'the output format').choices(FORMATS).default('text' as const);
 
+const effectsOption = () =>
+  new Option('--effects <what>', 'calls with outcomes that are gone stay pending (default: an error)').choices([
+    'pending',
+  ] as const);
+
 export const pastMoment =
   (name: string): Parse<Moment> =>
   (text) =>
@@ -51,6 +56,7 @@ const addHistory = (command: Command) =>
     .option(...KAFKA_CONFIG)
     .option(...SCHEMA_REGISTRY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .addOption(effectsOption())
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .addHelpText('after', MOMENT_HELP);
 
@@ -74,6 +80,7 @@ const addState = (command: Command) =>
     .option(...KAFKA_CONFIG)
     .option(...SNAPSHOT_EVERY)
     .option(ON_ERROR, ON_ERROR_HELP, errorPolicies)
+    .addOption(effectsOption())
     .option('--cache <size>', 'memory for cached rows (default: 32MB)', size('--cache'))
     .addHelpText('after', MOMENT_HELP);
 

@@ -24,6 +24,7 @@ export interface LookBackOptions extends BrokerOptions, RegistrySelection {
   readonly onError?: ErrorPolicies | undefined;
   /** The same if it comes from the environment or the configuration. */
   readonly defaultOnError?: ErrorPolicies | undefined;
+  readonly effects?: 'pending' | undefined;
   readonly cache?: number | undefined;
 }
 
@@ -85,13 +86,14 @@ export const pastSerdes = (topology: Topology, { applicationId = topology.name, 
   new PastSerdes(applicationId, past);
 
 function pastOptions(file: string, topology: Topology, options: LookBackOptions, io: Io): Omit<PastOptions, 'broker'> {
-  const { app, onError, defaultOnError, cache, snapshotEvery: every } = options;
+  const { app, onError, defaultOnError, effects, cache, snapshotEvery: every } = options;
   const directory = join(resolve(io.cwd, options.state), app ?? topology.name, 'snapshots');
   return {
     schemaRegistry: registryOf(options, io, file),
     ...(app !== undefined && { applicationId: app }),
     // Only what the command line says is meant for this look back.
     ...(defaultOnError ? { defaultOnError } : onError && { onError }),
+    ...(effects && { effects }),
     ...(cache !== undefined && { cacheBytes: cache }),
     // Creates no directory when there are no snapshots to keep.
     ...((every || existsSync(directory)) && {

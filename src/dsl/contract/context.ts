@@ -1,3 +1,4 @@
+import type { StreamsError } from '../../model/errors.js';
 import type { Headers } from '../../model/headers.js';
 import type { SourcePosition } from '../../model/record.js';
 import type { OperatorStore } from '../../state/contract.js';
@@ -30,6 +31,39 @@ export interface PendingEffect {
   readonly id: string;
   readonly record: AnyRecord;
   run(idempotencyKey: string): void | Promise<void>;
+}
+
+/** What an operator does outside of its task, and notes when it has ended: its calls. */
+export interface OutsideWork {
+  /** How many pieces wait or run: until there are none, the task is not idle. */
+  readonly pending: number;
+  /** How many of them run. */
+  readonly running: number;
+  /** Whether the task must take no more input until the ends of some were read. */
+  readonly isFull: boolean;
+  /** Whether a piece could begin if a commit was done: the task then does not wait for the interval. */
+  readonly wantsCommit: boolean;
+  /** When {@link turn} must be called, by the wall clock; positive infinity: at no known time. */
+  readonly nextTurn: number;
+  /** What was written to stores before is committed. Must not throw. */
+  committed(): void;
+  /** Called between two batches and after commits. Must not throw, emit, or write to stores. */
+  turn(now: number, mayBegin: boolean): void;
+  /** The task ends: nothing may begin, and nothing that runs has an effect any more. */
+  close(): void;
+}
+
+/** The engine's services for an operator that does something outside of its task. */
+export interface OutsideContext {
+  add(work: OutsideWork): void;
+  /** A piece of work has ended, whether it was noted or not. */
+  ended(): void;
+  /** Whether a call may be made; otherwise it counts as made. */
+  allows(call: Pick<PendingEffect, 'id' | 'record'> & { readonly position: SourcePosition }): boolean;
+  /** Ends the application with an error. */
+  fail(error: StreamsError): void;
+  /** Writes a warning to the log. */
+  warn(message: string): void;
 }
 
 /** A record that arrived before the current one, and was kept. */
@@ -86,6 +120,10 @@ export interface ProcessorContext {
    * @param input The index of the internal input.
    */
   note(input: number, record: NotedRecord): void;
+  /** Undefined where nothing is called: whenever {@link notes} is false. */
+  readonly outside: OutsideContext | undefined;
+  /** The key under which a service is called: the same for the same id, in any version of the application. */
+  idempotencyKey(id: string): string;
   /** `ring` is called between two batches. It may note, but must not emit or write to stores. */
   alarm(ring: (now: number) => void): Alarm;
   /**

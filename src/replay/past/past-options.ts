@@ -36,6 +36,11 @@ export interface PastOptions extends PastSchemas {
    * a configuration. Operators keep their own.
    */
   readonly defaultOnError?: ErrorPolicies;
+  /**
+   * What to do if outcomes of calls (`effect`, `mapAsync`) are gone that the past needs. Default:
+   * OUTCOME_MISSING. `pending`: their calls have no outcome, and what followed from them is missing.
+   */
+  readonly effects?: 'pending';
   readonly deadLetterTopic?: string;
   /** Memory for cached rows. Default 32 MB. */
   readonly cacheBytes?: number;

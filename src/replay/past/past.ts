@@ -19,6 +19,7 @@ import { countTopics, inputTopics, ofGroup, partitionsOf, sourceTopics } from '.
 import { topologyIdentity } from '../snapshots/snapshot-format.js';
 import { SnapshotWriter } from '../snapshots/snapshot-writer.js';
 import { type Snapshot, Snapshots } from '../snapshots/snapshots.js';
+import { checkOutcomes } from './missing-outcomes.js';
 import type { PastOptions, PastPlan, PastSlice } from './past-options.js';
 import { lookingBack } from './past-policies.js';
 
@@ -148,6 +149,8 @@ export class Past {
     const usable = snapshots && plan.beginWith ? await snapshots.within(whole, broker, dates) : [];
     const beganWith = plan.beginWith?.(usable);
     const slice = beganWith ? afterSnapshot(whole, beganWith) : whole;
+    if (options.effects !== 'pending')
+      await checkOutcomes(frame, broker.admin, slice, beganWith && positionsOf(beganWith));
     const storage = options.inMemory && !snapshots ? memoryStorage() : await diskStorage(options.snapshots?.directory);
     let reader: MergedReader | undefined;
     let run: Rerun | undefined;
@@ -253,8 +256,11 @@ export async function withPast<T>(frame: PastFrame, plan: PastPlan, use: (past: 
   return result;
 }
 
-function afterSnapshot(slice: Slice, { positions }: Snapshot): Slice {
-  const from = new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+const positionsOf = ({ positions }: Snapshot): ReadonlyMap<string, number> =>
+  new Map(positions.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+
+function afterSnapshot(slice: Slice, snapshot: Snapshot): Slice {
+  const from = positionsOf(snapshot);
   return {
     ...slice,
     inputsFollow: false,

@@ -4,6 +4,7 @@ import type {
   NotedRecord,
   OriginalRecord,
   Outlet,
+  OutsideContext,
   PendingEffect,
   ProcessorContext,
   ProcessorSpec,
@@ -11,7 +12,7 @@ import type {
 import { internalInput, internalInputTopic } from '../../graph/naming.js';
 import { isStreamsError, messageOf, StreamsError } from '../../model/errors.js';
 import { Headers } from '../../model/headers.js';
-import type { Clock } from '../../model/ports.js';
+import type { Clock, Logger } from '../../model/ports.js';
 import type { SourcePosition } from '../../model/record.js';
 import { show } from '../../model/text/show.js';
 import type { OperatorStore } from '../../state/contract.js';
@@ -21,6 +22,7 @@ import { typedStore } from '../../state/store/typed-store.js';
 import type { EngineConfig } from '../config/config.js';
 import type { Metrics } from '../config/metrics.js';
 import type { Outside } from '../inputs/outside.js';
+import { outsideOf } from '../inputs/outside-context.js';
 import type { RunObserver } from '../record/observer.js';
 import { deadLetter } from '../send/dead-letter.js';
 import type { BatchRunner } from './batch-runner.js';
@@ -40,6 +42,7 @@ export interface TaskFacts {
   readonly deadLetterTopic: string;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   /** The task's stores, as its processors see them. */
   readonly state: Pick<TaskState, 'store' | 'cached'> | undefined;
   /** The global tables, by store. */
@@ -52,17 +55,19 @@ export interface TaskFacts {
 /** An alarm of a task that takes internal inputs as they are. */
 const NEVER: Alarm = { set: () => undefined, clear: () => undefined };
 
-/** The names of a task, and of the topics that it writes. */
+/** The names of a task, and of the topics that it writes; and its log. */
 export const namesOf = ({
   applicationId,
   schemasOf,
   version: { prefix },
   deadLetterTopic,
-}: EngineConfig): Pick<TaskFacts, 'applicationId' | 'drawsFor' | 'prefix' | 'deadLetterTopic'> => ({
+  logger,
+}: EngineConfig): Pick<TaskFacts, 'applicationId' | 'drawsFor' | 'prefix' | 'deadLetterTopic' | 'logger'> => ({
   applicationId,
   drawsFor: schemasOf,
   prefix,
   deadLetterTopic,
+  logger,
 });
 
 /** The engine as seen by one processor. */
@@ -77,6 +82,7 @@ export class TaskProcessorContext implements ProcessorContext {
   #draws = 0;
   #turn = -1;
   readonly #timers: TimerTurns;
+  readonly outside: OutsideContext | undefined;
 
   constructor(options: {
     node: string;
@@ -93,6 +99,11 @@ export class TaskProcessorContext implements ProcessorContext {
     this.#runner = options.runner;
     this.#task = options.task;
     this.#timers = new TimerTurns(options.node, options.task.partition);
+    this.outside = outsideOf(options.node, options.task, {
+      allows: (call) => options.runner.sending.allows(call),
+      fail: (error) => options.runner.recordContext.fail(error),
+      keyOf: (id) => this.idempotencyKey(id),
+    });
   }
 
   get taskId(): string {
@@ -234,8 +245,12 @@ export class TaskProcessorContext implements ProcessorContext {
     });
   }
 
+  idempotencyKey(id: string): string {
+    return `${this.#task.drawsFor}/${id}`;
+  }
+
   effect({ id, record, run }: PendingEffect): void {
-    const idempotencyKey = `${this.#task.drawsFor}/${id}`;
+    const idempotencyKey = this.idempotencyKey(id);
     const { recordContext, sending } = this.#runner;
     sending.effects.add({
       node: this.#node,

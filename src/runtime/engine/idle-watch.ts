@@ -74,7 +74,7 @@ export class IdleWatch {
   #areDone(tasks: readonly Task[]): boolean {
     let done = true;
     for (const task of tasks) {
-      if (task.phase !== 'running' || task.lag > 0) {
+      if (task.phase !== 'running' || task.lag > 0 || (task.outside?.works.pending ?? 0) > 0) {
         done = false;
         continue;
       }

@@ -136,6 +136,8 @@ export class TaskPool {
     const ending = Array.from(this.#tasks.values(), async (task) => {
       const { unfinished } = task;
       try {
+        // Calls that run may still end, and be noted. A caller that advances the tasks has waited for them.
+        if (commit && unfinished === undefined && !this.#options.manual) await task.outside?.quiet(limit.noCalls);
         if (unfinished !== undefined) this.#options.logger.warn({ task: task.id }, leftOver(unfinished));
         else if (commit && task.phase === 'running') await limit.within(task.commit());
       } catch (problem) {

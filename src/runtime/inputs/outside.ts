@@ -2,6 +2,7 @@ import type { PartitionOffset, ProducerRecord } from '../../broker/port.js';
 import type { Alarm, NotedRecord } from '../../dsl/contract/processor.js';
 import { ORIGIN_HEADER } from '../record/origin.js';
 import { afterText, withAfter } from './after.js';
+import { Works } from './works.js';
 
 interface Noted extends NotedRecord {
   readonly topic: string;
@@ -36,18 +37,24 @@ class SetAlarm implements Alarm {
 export class Outside {
   readonly #wake: () => void;
   readonly #isHeld: () => boolean;
+  readonly #mayBegin: () => boolean;
   readonly #alarms = new Set<SetAlarm>();
+  readonly works = new Works();
   #noted: Noted[] = [];
   #lastNow = Number.NEGATIVE_INFINITY;
+  /** Called when a piece of work has ended. */
+  #onEnded: () => void = () => undefined;
 
   /**
    * @param wake Interrupts a task that waits for records.
    * @param isHeld While it is true, no alarm rings and nothing is written: the task takes the past again, with
    * what was noted then.
+   * @param mayBegin Whether calls may begin: the task does not end, and has read what earlier ones have noted.
    */
-  constructor(wake: () => void, isHeld: () => boolean) {
+  constructor(wake: () => void, isHeld: () => boolean, mayBegin: () => boolean = () => true) {
     this.#wake = wake;
     this.#isHeld = isHeld;
+    this.#mayBegin = mayBegin;
   }
 
   /** Whether the past is taken again: nothing is noted meanwhile. */
@@ -55,9 +62,35 @@ export class Outside {
     return this.#isHeld();
   }
 
-  /** Whether something is noted that no commit has written. */
+  /** Whether something is noted that no commit has written, or a call waits for a commit to begin. */
   get isAwaited(): boolean {
-    return this.#noted.length > 0 && !this.#isHeld();
+    return (this.#noted.length > 0 || this.works.wantsCommit) && !this.#isHeld();
+  }
+
+  /** Whether the task must take no more input until outcomes of calls were read. */
+  get isFull(): boolean {
+    return this.works.isFull && !this.#isHeld();
+  }
+
+  /** A piece of work has ended. */
+  ended(): void {
+    this.#wake();
+    this.#onEnded();
+  }
+
+  /** Resolves when no call runs, or the signal is aborted. Called once, when nothing begins any more. */
+  async quiet(signal: AbortSignal): Promise<void> {
+    while (this.works.running > 0 && !signal.aborted)
+      await new Promise<void>((resolve) => {
+        this.#onEnded = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+  }
+
+  /** A commit is done. */
+  committed(now: number): void {
+    this.works.committed();
+    this.#turn(now);
   }
 
   note(topic: string, record: NotedRecord): void {
@@ -72,23 +105,33 @@ export class Outside {
     return alarm;
   }
 
+  /** When a turn is due: now if something must be committed. Positive infinity: at no known time. */
+  get dueAt(): number {
+    return this.isAwaited ? 0 : this.nextAlarm;
+  }
+
   /** When the next alarm rings; positive infinity if none is set. */
   get nextAlarm(): number {
     let next = Number.POSITIVE_INFINITY;
     if (this.#isHeld()) return next;
     for (const { at } of this.#alarms) if (at < next) next = at;
-    return next;
+    return this.#mayBegin() ? Math.min(next, this.works.nextTurn) : next;
+  }
+
+  #turn(now: number): void {
+    if (!this.#isHeld()) this.works.turn(now, this.#mayBegin());
   }
 
   /**
-   * Rings the alarms that are due, by their times. If the clock was set back, all of them ring: they look
-   * again.
+   * Rings the alarms that are due, by their times, and lets calls begin. If the clock was set back, all of
+   * them ring: they look again.
    */
   ring(now: number): void {
+    if (this.#isHeld()) return;
     if (now < this.#lastNow)
       for (const alarm of this.#alarms) if (Number.isFinite(alarm.at)) alarm.at = Math.min(alarm.at, now);
     this.#lastNow = now;
-    if (this.nextAlarm > now) return;
+    this.#turn(now);
     const due = [...this.#alarms].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     for (const alarm of due) {
       alarm.clear();

@@ -32,6 +32,10 @@ export interface IntakeOptions {
   readonly bounded?: boolean;
   /** The topics in which timers note their firings. */
   readonly timers?: ReadonlySet<string>;
+  /**
+   * While it is true, only internal inputs are read: as many calls are pending as may be. Default: never.
+   */
+  readonly isFull?: () => boolean;
   /** Holds new records back for a while. Without it, all records are read. */
   readonly gate?: CatchUpGate | undefined;
 }
@@ -55,6 +59,8 @@ export class Intake {
   readonly #timers: ReadonlySet<string>;
   /** The ends of the topics of timers at the beginning. */
   readonly #began: ReadonlyMap<Lane, number>;
+  readonly #full: () => boolean;
+  #wasFull = false;
   readonly #buffer: InputBuffer;
   readonly #leaveBuffer: () => void;
 
@@ -69,6 +75,7 @@ export class Intake {
   ) {
     const { datesOf, ends, aheadRecords, bounded, gate, timers, buffer = new InputBuffer(BUFFER_BYTES) } = options;
     this.#timers = timers ?? new Set();
+    this.#full = options.isFull ?? (() => false);
     this.#buffer = buffer;
     this.#leaveBuffer = buffer.share();
     this.#reader = reader;
@@ -119,7 +126,20 @@ export class Intake {
 
   /** Whether records that are known to exist must arrive before any can be taken. */
   get isWaiting(): boolean {
-    return !this.#merge.isReady;
+    return this.isFull ? !this.#merge.arePlacedReady : !this.#merge.isReady;
+  }
+
+  /**
+   * Whether only internal inputs are read. If one of their records waits for others to be taken before it,
+   * these are taken: the task would wait for ever.
+   */
+  protected get isFull(): boolean {
+    return this.#full() && !this.#merge.isPlacedWaiting;
+  }
+
+  /** Whether internal inputs are known to have records that were not taken. */
+  get isBehindNotes(): boolean {
+    return this.#merge.lanes.some(({ isPlaced, left }) => isPlaced && left > 0);
   }
 
   /**
@@ -152,6 +172,11 @@ export class Intake {
    */
   async take(max: number, maxWaitMs: number, before?: number): Promise<readonly BrokerRecord[]> {
     const merge = this.#merge;
+    if (this.isFull) return this.#takeNotes(max, maxWaitMs);
+    if (this.#wasFull) {
+      this.#wasFull = false;
+      this.#resume();
+    }
     const waitMs = this.#gate === undefined ? maxWaitMs : await this.#held(this.#gate, maxWaitMs);
     const here = merge.lanes.reduce((sum, { size }) => sum + size, 0);
     const waiting = !merge.isReady;
@@ -166,6 +191,19 @@ export class Intake {
         () => this.#reader.wakeup(),
       );
     return taken;
+  }
+
+  async #takeNotes(max: number, maxWaitMs: number): Promise<readonly BrokerRecord[]> {
+    const merge = this.#merge;
+    this.#wasFull = true;
+    let here = 0;
+    for (const lane of merge.lanes) {
+      if (lane.isPlaced) here += lane.size;
+      else if (!lane.paused) this.#setPaused(lane, true);
+    }
+    const waiting = !merge.arePlacedReady;
+    if (waiting || here < max) await this.#poll(max, waiting || here === 0 ? maxWaitMs : 0);
+    return merge.takePlaced(max);
   }
 
   /** Raises the known ends of partitions. */

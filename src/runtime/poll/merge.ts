@@ -71,6 +71,16 @@ export class Merge {
     return true;
   }
 
+  /** Whether what internal inputs are known to hold has been fetched. */
+  get arePlacedReady(): boolean {
+    return this.#placed.every(({ isReady }) => isReady);
+  }
+
+  /** Whether a record of an internal input waits for others to be taken before it. */
+  get isPlacedWaiting(): boolean {
+    return this.#placed.some((lane) => lane.hasHead && !this.#hasTurn(lane));
+  }
+
   /** Event time of the next record; undefined: it is not known, or there is none. */
   get next(): number | undefined {
     return this.isReady ? (this.#turn() ?? this.#heap[0])?.time : undefined;
@@ -142,6 +152,20 @@ export class Merge {
         // Its next record may come before all others.
         if (!lane.isReady) break;
       }
+    }
+    return taken;
+  }
+
+  /**
+   * Takes records of internal inputs only. Their turn comes before all others, so no others need be known.
+   */
+  takePlaced(max: number): readonly BrokerRecord[] {
+    const taken: BrokerRecord[] = [];
+    while (taken.length < max && this.arePlacedReady) {
+      const lane = this.#turn();
+      if (lane === undefined) break;
+      taken.push(lane.shift());
+      this.#place(lane);
     }
     return taken;
   }

@@ -113,7 +113,7 @@ export class PacedIntake extends Intake {
       const isOver = this.left === 0 || this.#alignment.now >= this.#aloneUntil;
       if (this.#before === Number.POSITIVE_INFINITY && isOver) this.#before = this.#looked;
       const records = await super.take(max, maxWaitMs, this.#before);
-      if (records.length > 0) return records;
+      if (records.length > 0 || this.isFull) return records;
       const { next } = this;
       if (next === undefined) {
         if (this.left === 0) this.#moved();

@@ -1,6 +1,6 @@
 import type { BrokerRecord, ProducerRecord } from '../../broker/port.js';
 import type { SourcePosition } from '../../model/record.js';
-import type { EffectGate } from '../config/effect-gate.js';
+import type { EffectCall, EffectGate } from '../config/effect-gate.js';
 import type { StopLimit } from '../config/stop-limit.js';
 import { SOURCE_HEADER, sourceToCarry } from '../inputs/reached.js';
 import { ORIGIN_HEADER, originToCarry } from '../record/origin.js';
@@ -58,6 +58,11 @@ export class Sending {
   /** A source record; before a commit without records, the position of the last one. */
   sourceOf(index: number): BrokerRecord | SourcePosition {
     return this.#recordContext.batch.records[index] ?? this.#recordContext.position;
+  }
+
+  /** Whether a call may be made. */
+  allows(call: EffectCall): boolean {
+    return this.#options.effects(call);
   }
 
   async finish(): Promise<ProducerRecord[]> {

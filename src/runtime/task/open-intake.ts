@@ -11,12 +11,14 @@ interface OpenIntake {
   readonly begins: Beginning;
   readonly entries: BatchRunner['entries'];
   readonly task: Paced;
+  /** Whether no more input must be taken until outcomes of calls were read. */
+  readonly isFull: () => boolean;
 }
 
 /** Opens a task's intake, at the positions where the task begins. */
 export async function openIntake(
   { config, ports, alignment, inputs, subTopology }: TaskOptions,
-  { begins, entries, task }: OpenIntake,
+  { begins, entries, task, isFull }: OpenIntake,
 ): Promise<Intake> {
   const { positions, committed, again } = begins;
   const phase = again?.phase;
@@ -29,6 +31,7 @@ export async function openIntake(
     ends: new KnownEnds({ admin, clock, logger: config.logger }),
     gate: phase && new CatchUpGate({ phase, isQuiet: () => again?.isQuiet === true, task, clock, committed }),
     buffer: inputs,
+    isFull,
     timers: timerTopics(subTopology, config.version.prefix),
   };
   return alignment.roleOf(task) !== 'alone'

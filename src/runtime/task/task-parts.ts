@@ -42,6 +42,7 @@ export interface OpenedParts {
   output?: TaskOutput;
   state?: TaskState;
   intake?: Intake;
+  outside?: Outside | undefined;
 }
 
 export interface OpeningOptions {
@@ -91,7 +92,9 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
     new Outside(
       () => opened.intake?.wakeup(),
       () => phase?.isOver === false,
+      () => !signal.aborted && opened.intake?.isBehindNotes === false,
     );
+  opened.outside = outside;
   const { state } = opened;
   const { ports, stop } = options;
   const letters = internalInputTopic(config.version.prefix, lettersInput(subTopology.id));
@@ -113,7 +116,8 @@ export async function openParts(options: TaskOptions, opening: OpeningOptions): 
   });
   runner.letters?.begin(begins.committed);
   const offsets = new GroupOffsets({ config, begins, runner, state });
-  const intake = await openIntake(options, { begins, entries: runner.entries, task });
+  const isFull = (): boolean => outside?.isFull === true;
+  const intake = await openIntake(options, { begins, entries: runner.entries, task, isFull });
   opened.intake = intake;
   for (const processor of processors) await processor.start?.();
   checkRunning();

@@ -10,6 +10,7 @@ import { RepartitionPurge } from '../commit/purge.js';
 import { SinceCommit } from '../commit/since-commit.js';
 import { closeAll } from '../config/close-all.js';
 import { stopped } from '../config/stopped.js';
+import type { Outside } from '../inputs/outside.js';
 import type { Intake } from '../poll/intake.js';
 import { RestoreWatch } from '../restore/restore-watch.js';
 import type { TaskOptions } from './task-options.js';
@@ -103,6 +104,11 @@ export class Task {
     return this.#phase.now === 'running' ? this.#parts.intake.pace : 'own';
   }
 
+  /** What it does outside of itself, such as calls. Undefined: nothing, or it does not run yet. */
+  get outside(): Outside | undefined {
+    return this.#phase.now === 'running' ? this.#parts.outside : undefined;
+  }
+
   /** Records processed and not committed. */
   get uncommitted(): number {
     return this.#since.processed;
@@ -121,7 +127,7 @@ export class Task {
     return this.#parts.intake.positions;
   }
 
-  /** The same without those in the topics of timers, which never end. */
+  /** Without those in the topics of timers, which never end. */
   get positionsOfInputs(): readonly PartitionOffset[] {
     return this.positions.filter(({ topic }) => !this.#timers.has(topic));
   }
@@ -144,8 +150,8 @@ export class Task {
 
   /** Milliseconds until the task has work without a new record: a commit, or an alarm of the wall clock. */
   get dueInMs(): number {
-    const alarm = this.#parts.outside?.nextAlarm ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), alarm - this.#options.ports.clock.now()));
+    const at = this.#parts.outside?.dueAt ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.#due.inMs(this.uncommitted), at - this.#options.ports.clock.now()));
   }
 
   /** The stores, for reading only. */
@@ -160,7 +166,9 @@ export class Task {
   async processBatch(maxWaitMs: number): Promise<number> {
     await this.#parts.log?.check();
     const { config, ports, metrics } = this.#options;
-    const records = await this.#parts.intake.take(config.batchRecords, maxWaitMs);
+    // A call may have ended when nothing waited that could be woken.
+    const waitMs = this.#parts.outside?.isAwaited ? 0 : maxWaitMs;
+    const records = await this.#parts.intake.take(config.batchRecords, waitMs);
     if (records.length > 0) {
       metrics.recordsIn += records.length;
       this.#parts.reached?.see(records);
@@ -231,6 +239,7 @@ export class Task {
     this.#due.committed(this.#opened.state?.postponed);
     metrics.commits++;
     this.#opened.state?.evict();
+    outside?.committed(ports.clock.now());
     await this.#purge.committed(positions);
   }
 
@@ -259,6 +268,7 @@ export class Task {
   async #close(): Promise<void> {
     this.#phase.enter('closed', this.id);
     this.#closing.abort();
+    this.#opened.outside?.works.close();
     await this.#opening?.catch(() => undefined);
     // Everything is closed, even if closing one part throws: a directory must not stay locked because a
     // connection broke.

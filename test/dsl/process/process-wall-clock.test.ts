@@ -168,7 +168,7 @@ describe('a call that a wall-clock timer causes', () => {
           start: ({ schedule, forward }) => void schedule('10ms', 'wall', () => forward({ key: 'k', value: 1 })),
           process: () => undefined,
         }),
-        effect('call', (_record, { idempotencyKey }) => void keys.push(idempotencyKey)),
+        effect('call', { inline: true, run: (_record, { idempotencyKey }) => void keys.push(idempotencyKey) }),
         to('out', numbers),
       );
     });

@@ -230,7 +230,10 @@ describe('the idempotency key of an effect', () => {
     const target = topology('shop', (t) => {
       t.stream('in', json<string>()).pipe(
         groupBy(({ value }) => value, { ...json<string>(), name: 'by-value' }),
-        effect('mails', ({ key }, { idempotencyKey }) => void calls.push(`${key} ${idempotencyKey}`)),
+        effect('mails', {
+          inline: true,
+          run: ({ key }, { idempotencyKey }) => void calls.push(`${key} ${idempotencyKey}`),
+        }),
         to('out', json<string>()),
       );
     });
@@ -263,7 +266,10 @@ describe('the idempotency key of an effect', () => {
           process: () => undefined,
         }),
         filterValues(() => true),
-        effect('mails', ({ value }, { idempotencyKey }) => void calls.push(`${value} ${idempotencyKey}`)),
+        effect('mails', {
+          inline: true,
+          run: ({ value }, { idempotencyKey }) => void calls.push(`${value} ${idempotencyKey}`),
+        }),
       );
     });
     const driver = await open(target);
@@ -281,7 +287,7 @@ describe('the idempotency key of an effect', () => {
   it('refuses an id that several events may have', async () => {
     const target = topology('shop', (t) => {
       t.stream('in', json<{ id: any }>()).pipe(
-        effect('mails', { id: ({ value }) => value.id, run: () => undefined }),
+        effect('mails', { inline: true, id: ({ value }) => value.id, run: () => undefined }),
         to('out', json<any>()),
       );
     });

@@ -25,6 +25,7 @@ import {
   leftJoinStream,
   leftJoinTable,
   map,
+  mapAsync,
   mapValues,
   outerJoinStream,
   outerJoinTable,
@@ -284,13 +285,35 @@ const withStores: Record<string, Case> = {
   effect: [
     'throws',
     'process',
-    onStream((input, own) => input.pipe(effect('e', { run: async ({ value }) => good(value, undefined), ...own }))),
+    onStream((input, own) =>
+      input.pipe(effect('e', { inline: true, run: async ({ value }) => good(value, undefined), ...own })),
+    ),
+  ],
+  'effect, the id of a stored one': [
+    'throws',
+    'process',
+    onStream((input, own) =>
+      input.pipe(effect('e', { run: () => undefined, id: ({ value }) => good(value, value), ...own })),
+    ),
+  ],
+  mapAsync: [
+    'throws',
+    'process',
+    onStream((input, own) =>
+      input.pipe(
+        mapAsync('e', ({ value }) => value, {
+          id: ({ value }) => good(value, value),
+          value: json<number>().value,
+          ...own,
+        }),
+      ),
+    ),
   ],
   'effect, its id': [
     'throws',
     'process',
     onStream((input, own) =>
-      input.pipe(effect('e', { run: () => undefined, id: ({ value }) => good(value, value), ...own })),
+      input.pipe(effect('e', { inline: true, run: () => undefined, id: ({ value }) => good(value, value), ...own })),
     ),
   ],
 };
@@ -537,7 +560,7 @@ describe('the policy that an operator has of its own', () => {
   });
 
   it('exists for every operator that users call', () => {
-    const none = ['toStream'];
+    const none = ['toStream', 'retryable', 'terminal'];
     const noOperators = ['CacheBudget', 'Headers', 'Secret', 'StreamsError', 'calendar', 'defineConfig', 'hopping']
       .concat(['describeTopology', 'everyN', 'openBroker', 'openProducer', 'openSchemaRegistry', 'processRecords'])
       .concat(['send', 'session', 'sliding', 'start', 'topology', 'tumbling', 'unlimited', 'validateTopology'])

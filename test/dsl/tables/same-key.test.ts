@@ -119,6 +119,7 @@ describe('the id of a call', () => {
     const target = topology('test', (t) => {
       t.stream('in', json<string | number>()).pipe(
         effect('tell', {
+          inline: true,
           id: ({ value }) => value,
           run: (_, { idempotencyKey }) => void keys.push(idempotencyKey),
         }),

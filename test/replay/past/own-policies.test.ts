@@ -224,7 +224,7 @@ describe('looking back, an operator with a policy of its own', () => {
   it('of effect makes no calls, and so has none to fail', async () => {
     const target = topology('sums', (t) => {
       t.stream('in', { ...json<number>(), onError: 'skip' }).pipe(
-        effect('call', { run: () => Promise.reject(new Error('away')), onError: 'fail' }),
+        effect('call', { inline: true, run: () => Promise.reject(new Error('away')), onError: 'fail' }),
         to('out', json<number>()),
       );
     });

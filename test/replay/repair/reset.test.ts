@@ -28,12 +28,12 @@ function counting(calls: string[]): Topology {
   return topology('shop', (t) => {
     const counts = t.stream('in', json).pipe(count({ store: 'counts' }), toStream());
     counts.pipe(to('out', { key: serdes.string, value: serdes.json() }));
-    counts.pipe(effect('call', ({ key, value }) => void calls.push(`${key}${value}`)));
+    counts.pipe(effect('call', { inline: true, run: ({ key, value }) => void calls.push(`${key}${value}`) }));
     t.stream('in', json).pipe(
       groupBy(({ value }) => value.group, { key: serdes.string, name: 'by-group' }),
       count({ store: 'groups' }),
       toStream(),
-      effect('group', ({ key, value }) => void calls.push(`${key}:${value}`)),
+      effect('group', { inline: true, run: ({ key, value }) => void calls.push(`${key}:${value}`) }),
       to('groups', { key: serdes.string, value: serdes.json() }),
     );
   });

@@ -54,7 +54,7 @@ class Pair {
       };
       input
         .pipe(aggregate({ store: 'sums', value: serdes.json<number>(), initial: () => 0, add }), toStream())
-        .pipe(effect('call', ({ key }) => void this.calls.push(`${key}`)))
+        .pipe(effect('call', { inline: true, run: ({ key }) => void this.calls.push(`${key}`) }))
         .pipe(to('sums', { key: serdes.string, value: serdes.json() }));
       input.pipe(to(({ key }) => `by-letter-${key === 'a' ? 'a' : 'b'}`, { name: 'by-letter', ...json }));
       input.pipe(

@@ -40,10 +40,13 @@ class World {
   get topology() {
     return topology('shop', (t) => {
       t.stream('orders', text).pipe(
-        effect('pay', async ({ key }) => {
-          this.begun.push(key);
-          await sleep(this.clock, this.callMs(key));
-          this.ended.push(key);
+        effect('pay', {
+          inline: true,
+          run: async ({ key }) => {
+            this.begun.push(key);
+            await sleep(this.clock, this.callMs(key));
+            this.ended.push(key);
+          },
         }),
         groupBy(({ value }) => value, { ...text, name: 'by' }),
         count({ store: 'counts' }),

@@ -22,9 +22,12 @@ function calling(run?: (record: In) => void | Promise<void>): { target: Topology
   const target = topology('shop', (t) => {
     t.stream('in', json<number>())
       .pipe(
-        effect('notify', async (record, { idempotencyKey }) => {
-          calls.push(`${record.key}${record.value} ${idempotencyKey}`);
-          await run?.(record);
+        effect('notify', {
+          inline: true,
+          run: async (record, { idempotencyKey }) => {
+            calls.push(`${record.key}${record.value} ${idempotencyKey}`);
+            await run?.(record);
+          },
         }),
       )
       .pipe(to('out', json<number>()));
@@ -32,7 +35,7 @@ function calling(run?: (record: In) => void | Promise<void>): { target: Topology
   return { target, calls };
 }
 
-describe('effect', () => {
+describe('an inline effect', () => {
   it('calls once for each record, in order, under keys made of their positions, and passes the records on', async () => {
     const { target, calls } = calling();
     const driver = await open(target);
@@ -55,7 +58,7 @@ describe('effect', () => {
       const target = topology('shop', (t) => {
         t.stream('in', json<number>()).pipe(
           flatMapValues((n) => Array.from({ length: n }, (_, i) => i)),
-          effect('notify', (_record, { idempotencyKey }) => void keys.push(idempotencyKey)),
+          effect('notify', { inline: true, run: (_record, { idempotencyKey }) => void keys.push(idempotencyKey) }),
         );
       });
       const driver = await open(target, { batchRecords });
@@ -90,7 +93,7 @@ describe('effect', () => {
         flatMapValues((n) => [n, n]),
         twice('two'),
         flatMapValues((n) => [n, n]),
-        effect('notify', (_record, { idempotencyKey }) => void keys.push(idempotencyKey)),
+        effect('notify', { inline: true, run: (_record, { idempotencyKey }) => void keys.push(idempotencyKey) }),
       );
     });
     const driver = await open(target);
@@ -106,6 +109,7 @@ describe('effect', () => {
     const target = topology('shop', (t) => {
       t.stream('in', json<{ id: string }>()).pipe(
         effect('notify', {
+          inline: true,
           id: ({ value }) => value.id,
           run: (_record, { idempotencyKey }) => void keys.push(idempotencyKey),
         }),
@@ -127,9 +131,9 @@ describe('effect', () => {
           log.push(`counted ${n}`);
           return n;
         }),
-        effect('late', ({ value }) => void log.push(`late ${value}`)),
+        effect('late', { inline: true, run: ({ value }) => void log.push(`late ${value}`) }),
       );
-      input.pipe(effect('early', ({ value }) => void log.push(`early ${value}`)));
+      input.pipe(effect('early', { inline: true, run: ({ value }) => void log.push(`early ${value}`) }));
     });
     const driver = await open(target);
     await driver.crash('1 settle');
