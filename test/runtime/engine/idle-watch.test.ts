@@ -7,7 +7,7 @@ import { IdleWatch } from '#src/runtime/engine/idle-watch.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
 
 const positions = [{ topic: 'in', partition: 0, offset: 5 }];
-const task = { phase: 'running', uncommitted: 0, lag: 0, positions };
+const task = { phase: 'running', uncommitted: 0, lag: 0, positionsOfInputs: positions };
 
 /** A process that has done everything, and nobody it can ask for the ends of its topics the first times. */
 function watch(
@@ -33,12 +33,27 @@ describe('the watch for what is left to do', () => {
   const withTask = { tasks: [task], globals: { positions: [] } };
   const withoutTask = { tasks: [], globals: { positions } };
 
+  it('waits for calls that are pending, though everything is read and committed', async () => {
+    const works = { pending: 1 };
+    const { idle } = watch({ tasks: [{ ...task, outside: { works } }], globals: { positions: [] } });
+    let done = false;
+    void idle.wait().then(() => {
+      done = true;
+    });
+    for (const pending of [1, 0]) {
+      works.pending = pending;
+      await idle.look();
+      await nextTurn();
+      assert.equal(done, pending === 0);
+    }
+  });
+
   it('ends the wait when each task has committed once, though wall-clock timers fire all the time', async () => {
     const tasks = ['in', 'more'].map((topic) => ({
       phase: 'running',
       uncommitted: 1,
       lag: 0,
-      positions: [{ topic, partition: 0, offset: 5 }],
+      positionsOfInputs: [{ topic, partition: 0, offset: 5 }],
     }));
     const [one, other] = tasks as [(typeof tasks)[0], (typeof tasks)[0]];
     const { idle } = watch({ tasks, globals: { positions: [] } });
@@ -67,7 +82,7 @@ describe('the watch for what is left to do', () => {
     [one.uncommitted, other.uncommitted] = [0, 1];
     assert.equal(await look(), false);
     // A record is no timer.
-    one.positions = [{ topic: 'in', partition: 0, offset: 6 }];
+    one.positionsOfInputs = [{ topic: 'in', partition: 0, offset: 6 }];
     [one.uncommitted, other.uncommitted] = [1, 0];
     assert.equal(await look(), false);
     one.uncommitted = 0;
