@@ -33,6 +33,21 @@ describe('the watch for what is left to do', () => {
   const withTask = { tasks: [task], globals: { positions: [] } };
   const withoutTask = { tasks: [], globals: { positions } };
 
+  it('waits for calls that are pending, though everything is read and committed', async () => {
+    const works = { pending: 1 };
+    const { idle } = watch({ tasks: [{ ...task, outside: { works } }], globals: { positions: [] } });
+    let done = false;
+    void idle.wait().then(() => {
+      done = true;
+    });
+    for (const pending of [1, 0]) {
+      works.pending = pending;
+      await idle.look();
+      await nextTurn();
+      assert.equal(done, pending === 0);
+    }
+  });
+
   it('ends the wait when each task has committed once, though wall-clock timers fire all the time', async () => {
     const tasks = ['in', 'more'].map((topic) => ({
       phase: 'running',
