@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MemoryBroker } from '#src/broker/memory/broker.js';
 import type { BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { withAfter } from '#src/runtime/inputs/after.js';
+import { afterText, withAfter } from '#src/runtime/inputs/after.js';
 import { INPUT_PLACES } from '#src/runtime/poll/input-places.js';
 import { Intake } from '#src/runtime/poll/intake.js';
 import { ManualClock } from '#src/testing/manual-clock.js';
@@ -17,7 +17,9 @@ async function opened(notes: readonly (number | undefined)[], source = 6) {
   });
   const write = async (topic: string, n: number, after?: number): Promise<void> => {
     const headers =
-      after === undefined ? Headers.none : withAfter(Headers.none, [{ topic: 'in', partition: 0, offset: after }]);
+      after === undefined
+        ? Headers.none
+        : withAfter(Headers.none, afterText([{ topic: 'in', partition: 0, offset: after }]));
     await writer.write([record(topic, n, headers)]);
     await writer.flush();
   };
