@@ -202,7 +202,7 @@ export class Merge {
       if (first === undefined || lane.headTimestamp < first.headTimestamp) first = lane;
     }
     // Records that wait for each other: no task writes such.
-    if (first === undefined && this.#grows && this.#heap.length === 0)
+    if (first === undefined && this.#grows && this.#heap.length === 0 && this.isReady)
       return this.#placed.find(({ hasHead }) => hasHead);
     return first;
   }
