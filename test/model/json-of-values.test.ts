@@ -42,6 +42,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'runtime/config/offset-texts.ts': 'names and numbers',
   'state/directory/checkpoint.ts': 'names and numbers',
   'state/directory/identity.ts': 'names and numbers',
+  'runtime/redrive/redrive-request.ts': 'names and numbers, and texts',
   'runtime/ledger/ledger-entry.ts': 'names and numbers, and options that were texts',
   'letters/settlements.ts': 'names and numbers',
   'cli/letters/letter-text.ts': 'what was JSON, names and numbers',
