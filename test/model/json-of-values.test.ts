@@ -43,6 +43,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'state/directory/identity.ts': 'names and numbers',
   'runtime/ledger/ledger-entry.ts': 'names and numbers, and options that were texts',
   'letters/settlements.ts': 'names and numbers',
+  'runtime/redrive/redrive-request.ts': 'names and numbers, and options that were texts',
   'cli/letters/letter-text.ts': 'what was JSON, names and numbers',
   'cli/letters/letter-view.ts': 'what was JSON, names and numbers',
   'dsl/clock/noted.ts': 'names and numbers',
