@@ -22,3 +22,4 @@ export {
 } from './redrive-letters.js';
 export type { RedriveAt } from './redrive-target.js';
 export { type ShowLetterOptions, type ShownLetter, showLetter } from './show-letter.js';
+export { type RedrivenLetter, type WatchRedrivenOptions, watchRedriven } from './watch-redriven.js';

@@ -12,6 +12,11 @@ export class LetterSet implements Iterable<LetterPosition> {
     return this.#size;
   }
 
+  has({ partition, offset }: LetterPosition): boolean {
+    const page = this.#pages.get(partition)?.get(Math.floor(offset / PAGE));
+    return page !== undefined && ((page[(offset % PAGE) >>> 5] as number) & (1 << (offset % 32))) !== 0;
+  }
+
   add({ partition, offset }: LetterPosition): void {
     const pages = this.#pages.get(partition) ?? new Map<number, Uint32Array>();
     this.#pages.set(partition, pages);

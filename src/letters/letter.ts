@@ -11,8 +11,14 @@ export interface LetterOrigin extends SourcePosition {
 }
 
 /**
- * What has become of a letter. `open`: nothing yet. `requested`: the application is to process it again, and
- * the ledger does not say yet what came of it.
+ * What has become of a letter, as the last entry of the ledger about it says.
+ *
+ * | state | meaning |
+ * |---|---|
+ * | `open` | it needs work: nothing was done, or it was fed in again and has failed again |
+ * | `requested` | the application is to process it again, and has not said yet what came of it |
+ * | `redriven` | the application has processed it again: it is settled |
+ * | `discarded` | somebody said that it needs no more work: it is settled |
  */
 export type LetterState =
   | { readonly name: 'open' }

@@ -43,11 +43,15 @@ export interface RedriveOptions extends LetterOptions {
   /** Default: `operator`. */
   readonly at?: RedriveAt | undefined;
   /** Other bytes for a letter. The letter itself stays as it is; the ledger notes that it was patched. */
-  readonly patch?: ((letter: Letter) => LetterPatch | undefined) | undefined;
+  readonly patch?: ((letter: Letter) => LetterPatch | undefined | Promise<LetterPatch | undefined>) | undefined;
   /** Letters in a second, at most. Default: as fast as the broker takes them. */
   readonly rate?: number | undefined;
+  /** Letters of one transaction, at most. Default: 1,000, and never more than `rate`. */
+  readonly batch?: number | undefined;
   /** Also letters that were requested before, and of which nothing has become. */
   readonly again?: boolean | undefined;
+  /** Called with letters that are about to be requested: {@link watchRedriven} may wait for them. */
+  readonly onRequest?: ((letters: readonly Letter[]) => void) | undefined;
   /** Called after each batch. */
   readonly onProgress?: ((report: RedriveReport) => void) | undefined;
   /** Called after each step: a crash test throws here. */
@@ -91,15 +95,16 @@ export interface RedriveReport {
  *
  * ```ts no-run
  * const letters = listLetters({ broker, applicationId: 'payments', code: 'PROCESS_FAILED' });
- * await redriveLetters({ broker, applicationId: 'payments', topology, letters, reason: 'fixed in 2.4.1' });
+ * await redriveLetters({ broker, applicationId: 'payments', topology: shop, letters, reason: 'fixed in 2.4.1' });
  * ```
  */
 export async function redriveLetters(options: RedriveOptions): Promise<RedriveReport> {
   const { broker, applicationId, topology, reason, clock = systemClock, actor = actorOf(process.env) } = options;
-  const { signal, rate } = options;
+  const { signal, rate, batch: most = 1_000 } = options;
   checkText('reason', reason, MAX_REASON);
   checkText('actor', actor, MAX_ACTOR);
   if (rate !== undefined && !(rate > 0)) throw noRate(rate);
+  if (!(Number.isSafeInteger(most) && most > 0)) throw noBatch(most);
   const topic = await letterTopic(options);
   await checkNoReset(options);
   const version = await currentVersion(broker.admin, applicationId);
@@ -118,10 +123,7 @@ export async function redriveLetters(options: RedriveOptions): Promise<RedriveRe
   try {
     await ensureLedger(broker.admin, applicationId);
     await options.afterStep?.('1 topics');
-    for await (const batch of batches(
-      options.letters,
-      rate === undefined ? undefined : Math.ceil(Math.min(1_000, rate)),
-    )) {
+    for await (const batch of batches(options.letters, Math.ceil(Math.min(most, rate ?? most)))) {
       if (signal?.aborted) return reportOf(false);
       for (const at of batch) if (!exists(topic, at)) throw unknownLetter(topic, at);
       const open: Letter[] = [];
@@ -138,8 +140,10 @@ export async function redriveLetters(options: RedriveOptions): Promise<RedriveRe
         else before++;
       }
       if (open.length > 0) {
-        const records = open.map((letter) => requestFor(letter, { options, targets, actor, topic }));
+        const records: Requested[] = [];
+        for (const letter of open) records.push(await requestFor(letter, { options, targets, actor, topic }));
         for (const { target } of records) await inputs.ensure(target);
+        options.onRequest?.(open);
         await writer.begin();
         await writer.write(records.flatMap(({ request, entry }) => [request, entry(clock.now())]));
         await writer.commit();
@@ -163,7 +167,7 @@ interface Requested {
   readonly entry: (now: number) => ProducerRecord;
 }
 
-function requestFor(
+async function requestFor(
   letter: Letter,
   {
     options,
@@ -176,9 +180,9 @@ function requestFor(
     readonly actor: string;
     readonly topic: LetterTopic;
   },
-): Requested {
+): Promise<Requested> {
   const { applicationId, reason, patch } = options;
-  const patched = patch?.(letter);
+  const patched = await patch?.(letter);
   const target = targets.of(letter, patched?.value !== undefined);
   const { partition, offset } = letter;
   const at = { topic: topic.name, partition, offset };
@@ -266,4 +270,12 @@ const noRate = (rate: number): StreamsError =>
     saw: `${rate} letters a second`,
     expected: 'a number above 0',
     action: 'Leave it out to feed letters in as fast as the broker takes them.',
+  });
+
+const noBatch = (batch: number): StreamsError =>
+  new StreamsError('CONFIG_INVALID', {
+    what: 'cannot use the size of a batch',
+    saw: `${batch} letters`,
+    expected: 'a whole number above 0',
+    action: 'Leave it out to request up to 1,000 letters at once.',
   });

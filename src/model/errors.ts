@@ -165,6 +165,10 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'A dead letter holds only a part of its record, and cannot be fed in again.',
   },
+  PATCH_FAILED: {
+    retryable: false,
+    summary: 'The patch of a dead letter threw, or its key or value cannot be encoded and decoded again.',
+  },
   REDRIVE_TARGET_UNKNOWN: {
     retryable: false,
     summary: 'The operator that is to get the record of a dead letter is gone, or reads it from another operator.',

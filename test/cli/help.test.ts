@@ -14,6 +14,7 @@ const BELOW = [
   'schema register',
   'dlq list',
   'dlq show',
+  'dlq redrive',
   'dlq discard',
 ];
 

@@ -102,6 +102,7 @@ describe('help', () => {
     'state diff',
     'dlq list',
     'dlq show',
+    'dlq redrive',
     'dlq discard',
     'log',
     'replay',

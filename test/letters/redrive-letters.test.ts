@@ -282,7 +282,16 @@ describe('what cannot be fed in again', () => {
 
   it('a request that others have written: it is counted, and nothing happens', async () => {
     const app = await started(logging());
-    await app.write('app-in-letters', [{ key: 'k', value: '7', timestamp: 0 }]);
+    const place = { topic: 'in', partition: 0, offset: 0 };
+    const asked = { letter: place, origin: place, at: 'process log', actor: 'ann', reason: 'r' };
+    const wrong = [{ actor: ' ' }, { reason: 'r'.repeat(3_000) }, { origin: { ...place, offset: -1 } }];
+    await app.write('app-in-letters', [
+      { key: 'k', value: '7', timestamp: 0 },
+      ...wrong.map((part) => ({
+        ...{ key: 'k', value: '7', timestamp: 0 },
+        headers: { 'millrace.redrive': JSON.stringify({ ...asked, ...part }) },
+      })),
+    ]);
     await feed(app, 1);
     assert.equal(await logOf(app), '1');
     await close(app);

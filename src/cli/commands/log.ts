@@ -1,6 +1,7 @@
 import type { LedgerEntry } from '../../letters/index.js';
 import { readLedger } from '../../letters/index.js';
 import type { Moment } from '../../replay/index.js';
+import { whyText } from '../letters/entry-text.js';
 import { timeOf } from '../letters/letter-choice.js';
 import { FILE_HELP, JSON_HELP } from '../letters/letter-options.js';
 import { timeText } from '../letters/letter-table.js';
@@ -62,12 +63,12 @@ function log(file: string | undefined, options: Options, io: Io): Promise<number
   });
 }
 
-const rowOf = ({ time, actor, what, key, reason }: LedgerEntry): readonly string[] => [
-  time === null ? '-' : timeText(time),
-  actor ?? '-',
-  what,
-  key,
-  reason ?? '-',
+const rowOf = (entry: LedgerEntry): readonly string[] => [
+  entry.time === null ? '-' : timeText(entry.time),
+  entry.actor ?? '-',
+  entry.what,
+  entry.key,
+  whyText(entry),
 ];
 
 const lineOf = ({ offset, key, what, actor, time, reason, fields }: LedgerEntry): string =>

@@ -6,8 +6,9 @@ import type { Io } from '../terminal/io.js';
 import { counted, formatCount } from '../terminal/rate.js';
 import { StreamTable } from '../terminal/stream-table.js';
 
-export const letterTable = (io: Io): StreamTable =>
-  new StreamTable(io, ['id', 'when', 'origin', 'operator', 'code', 'message', 'state'], 'message');
+/** @param more Titles of further columns. */
+export const letterTable = (io: Io, more: readonly string[]): StreamTable =>
+  new StreamTable(io, ['id', 'when', 'origin', 'operator', 'code', 'message', 'state', ...more], 'message');
 
 export const letterRow = (letter: Letter): readonly string[] => [
   letter.id,

@@ -1,6 +1,7 @@
 import type { LedgerEntry, Letter, ShownLetter } from '../../letters/index.js';
 import { plainText } from '../../model/text/plain-text.js';
 import { headersText, type ShownSerdes } from '../terminal/show.js';
+import { whyText } from './entry-text.js';
 import { originText, timeText } from './letter-table.js';
 import { letterLine, shownRecord } from './letter-view.js';
 
@@ -36,8 +37,8 @@ function stateText({ state }: Letter): string {
   return `${state.name} by ${actor ?? '-'}, ${time === null ? '-' : timeText(time)}: ${reason ?? '-'}`;
 }
 
-const entryText = ({ time, actor, what, reason }: LedgerEntry): string =>
-  `${time === null ? '-' : timeText(time)} ${actor ?? '-'} ${what}: ${reason ?? '-'}`;
+const entryText = (entry: LedgerEntry): string =>
+  `${entry.time === null ? '-' : timeText(entry.time)} ${entry.actor ?? '-'} ${entry.what}: ${whyText(entry)}`;
 
 /** The same as one line of JSON. */
 export async function shownLine({ letter, entries }: ShownLetter, serdes: ShownSerdes | undefined): Promise<string> {

@@ -12,6 +12,12 @@ export interface PrintedLetters {
   readonly cut: boolean;
 }
 
+/** One more column of the table. */
+export interface LetterColumn {
+  readonly title: string;
+  readonly of: (letter: Letter) => Promise<string>;
+}
+
 /**
  * Prints letters as a table, or as lines of JSON, with the progress and the warnings about them. Calls
  * `onLetter` for each one that it prints.
@@ -23,13 +29,14 @@ export async function printLetters(
     readonly json: boolean;
     readonly limit?: number | undefined;
     readonly onLetter?: (letter: Letter) => void;
+    readonly column?: LetterColumn | undefined;
     readonly warnings: () => readonly string[];
   },
 ): Promise<PrintedLetters> {
   const { io, which, serdes, say, show, stop } = look;
-  const { json, limit = Number.POSITIVE_INFINITY, onLetter, warnings } = options;
+  const { json, limit = Number.POSITIVE_INFINITY, onLetter, column, warnings } = options;
   const watch = new RetentionWatch(await topicOf(look), io.clock.now());
-  const table = letterTable(io);
+  const table = letterTable(io, column ? [column.title] : []);
   const rate = new Rate(io.clock);
   let seen: LetterProgress = NOTHING;
   let listed = 0;
@@ -50,7 +57,7 @@ export async function printLetters(
     watch.see(letter);
     onLetter?.(letter);
     if (json) await write(io.stdout, await letterLine(letter, await serdes.of(letter.origin?.topic)));
-    else await table.add(letterRow(letter));
+    else await table.add([...letterRow(letter), ...(column ? [await column.of(letter)] : [])]);
     if (stop.requested) break;
   }
   await table.flush();

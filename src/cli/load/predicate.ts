@@ -1,10 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../../model/errors.js';
 import { show } from '../../model/text/show.js';
 import type { ChangedRow } from '../../replay/index.js';
 import { usage } from '../terminal/usage.js';
-import { loadModule } from './load-topology.js';
+import { isModuleFile, moduleFunction } from './module-function.js';
 
 /** What a predicate is asked about, and how users write it. */
 export interface PredicateForm {
@@ -24,16 +24,16 @@ const ROW_PREDICATE: PredicateForm = {
   of: 'a row',
 };
 
+type Predicate<Of> = (of: Of) => unknown;
+
 /** A predicate and its form on the command line. */
 export interface GivenPredicate<Of = ChangedRow> {
-  readonly when: (of: Of) => unknown;
+  readonly when: Predicate<Of>;
   /** The expression, or undefined for a module. */
   readonly expression: string | undefined;
   /** The module's file, or undefined for an expression. */
   readonly file: string | undefined;
 }
-
-const FILE = /\.[mc]?[jt]s$/;
 
 /**
  * Parses an expression of the names of its form, such as `value.balance < 0`. The text may also be the path
@@ -47,16 +47,17 @@ export async function parsePredicate<Of = ChangedRow>(
 ): Promise<GivenPredicate<Of>> {
   const { option, names, example, of } = form;
   const path = resolve(cwd, text);
-  if (FILE.test(text) && (!/\s/.test(text) || existsSync(path))) {
-    if (!existsSync(path) || !statSync(path).isFile())
-      throw usage(`cannot read ${option}`, `${show(text)}, which is not a file`, 'an expression, or a file');
-    const { default: exported } = await loadModule(path);
-    const when =
-      typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : exported;
-    if (typeof when !== 'function')
-      throw usage(`cannot use the file of ${option}`, `a default export of type ${typeof when}`, `a function of ${of}`);
-    return { when: when as GivenPredicate<Of>['when'], expression: undefined, file: path };
-  }
+  if (isModuleFile(text) && (!/\s/.test(text) || existsSync(path)))
+    return {
+      when: (await moduleFunction(path, {
+        option,
+        given: text,
+        expected: 'an expression, or a file',
+        of,
+      })) as Predicate<Of>,
+      expression: undefined,
+      file: path,
+    };
   try {
     return { when: await compiled<Of>(text, names), expression: text, file: undefined };
   } catch (error) {
@@ -74,10 +75,8 @@ export async function parsePredicate<Of = ChangedRow>(
  * and globals only. Both kinds of brackets enclose it: a text that closes one kind does not parse in the
  * other.
  */
-async function compiled<Of>(expression: string, names: readonly string[]): Promise<GivenPredicate<Of>['when']> {
+async function compiled<Of>(expression: string, names: readonly string[]): Promise<Predicate<Of>> {
   const code = `export default ({ ${names.join(', ')} }) => (${expression}\n);\n() => [${expression}\n];`;
-  const module: { readonly default: GivenPredicate<Of>['when'] } = await import(
-    `data:text/javascript,${encodeURIComponent(code)}`
-  );
+  const module: { readonly default: Predicate<Of> } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
   return module.default;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { TopicDescription } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
-import { deadLetterTopic } from '../../graph/naming.js';
+import { deadLetterTopic, ledgerTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName } from '../../model/names.js';
 import type { ApplicationVersion } from '../../runtime/config/application-version.js';
@@ -90,7 +90,7 @@ export async function startShadow(topology: Topology, options: StartShadowOption
     broker: outside,
     prefix: outputs.prefix,
     partitions: options.createTopics ?? 1,
-    internal: new Set(internalTopicNames(topology, version.prefix)),
+    internal: new Set([...internalTopicNames(topology, version.prefix), ledgerTopic(applicationId)]),
     owner: outputs.owner,
     checkOwn: (existing) => outputs.checkOwn([existing]),
     onOutput: (topic) => outputs.add({ outputs: [topic] }),

@@ -2,7 +2,13 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Admin, Broker, PartitionOffset, TopicDescription } from '../../broker/port.js';
 import type { Topology } from '../../dsl/contract/processor.js';
-import { changelogTopic, internalInput, internalInputTopic, repartitionTopic } from '../../graph/naming.js';
+import {
+  changelogTopic,
+  internalInput,
+  internalInputTopic,
+  lettersInput,
+  repartitionTopic,
+} from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import { isName } from '../../model/names.js';
 import type { Clock } from '../../model/ports.js';
@@ -102,11 +108,13 @@ export const promotionUnfinished = (applicationId: string, { id, kind }: Retirem
     action: `Run \`millrace ${kind}\` once more: it goes on where it was.`,
   });
 
+/** The internal topics that a version of a topology may have. Those of letters need not exist. */
 export const internalTopicNames = ({ graph }: Topology, prefix: string): readonly string[] => [
   ...graph.nodes.flatMap((node) => (node.kind === 'repartition' ? [repartitionTopic(prefix, node.name)] : [])),
   ...graph.nodes.flatMap((node) =>
     node.kind === 'internalInput' ? [internalInputTopic(prefix, internalInput(node))] : [],
   ),
+  ...graph.subTopologies.map(({ id }) => internalInputTopic(prefix, lettersInput(id))),
   ...graph.stores.map(({ name }) => changelogTopic(prefix, name)),
 ];
 

@@ -172,7 +172,6 @@ export class Engine {
   }
 
   async #start(): Promise<void> {
-    const { broker } = this.#ports;
     const { instanceId, sessionMs } = this.#config;
     await this.#findVersion();
     this.#limit.checkRunning(this.applicationId);
@@ -188,7 +187,7 @@ export class Engine {
     this.#limit.checkRunning(this.applicationId);
     const options = {
       ...this.#retryOptions,
-      broker,
+      broker: this.#ports.broker,
       instanceId,
       sessionMs,
       groupId: this.applicationId,
@@ -219,9 +218,8 @@ export class Engine {
   /** Finds the version of the application to run. It does not change while a member is alive. */
   async #findVersion(): Promise<void> {
     this.#config = await ownVersion(this.#config, this.#ports, this.#topology.graph, this.#retryOptions);
-    this.#topology = await withRetry('looking for letters', this.#retryOptions, () =>
-      withLetters(this.#topology, this.#ports.broker.admin, this.#config),
-    );
+    const look = () => withLetters(this.#topology, this.#ports.broker.admin, this.#config);
+    this.#topology = await withRetry('looking for letters', this.#retryOptions, look);
   }
 
   get #retryOptions(): RetryOptions {

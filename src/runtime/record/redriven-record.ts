@@ -2,7 +2,10 @@ import type { BrokerRecord } from '../../broker/port.js';
 import type { Headers } from '../../model/headers.js';
 import type { SourcePosition } from '../../model/record.js';
 
-/** What a program asks for that feeds a letter in again. Key, value, timestamp and other headers of the record are those of the letter's record. */
+/**
+ * What a program asks for that feeds a letter in again. Key, value, timestamp and other headers of the record
+ * are those of the letter's record.
+ */
 export interface RedriveRequest {
   /** Where the letter is. */
   readonly letter: SourcePosition;

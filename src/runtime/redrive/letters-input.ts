@@ -11,6 +11,14 @@ import { type RedriveFailure, RedrivenRecord } from '../record/redriven-record.j
 import { asNoted, requestOf, requestOffset, withoutRequest } from './redrive-request.js';
 import type { RedrivenNotes } from './redriven-notes.js';
 
+/** The text of an error may be longer than a record of the ledger. */
+const MAX_MESSAGE = 10_000;
+
+const shortened = (failure: RedriveFailure): RedriveFailure => ({
+  ...failure,
+  message: failure.message.slice(0, MAX_MESSAGE),
+});
+
 const UNREACHABLE: RedriveFailure = {
   code: 'REDRIVE_TARGET_UNKNOWN',
   message: 'the operator is gone, or no longer reads the topic of the record directly',
@@ -118,7 +126,7 @@ export class LettersInput {
         what: failure ? 'redrive-failed' : 'redrive',
         actor,
         reason,
-        fields: { ...(topicId !== undefined && { topicId }), ...failure },
+        fields: { ...(topicId !== undefined && { topicId }), ...(failure && shortened(failure)) },
       };
       return [ledgerRecord(ledgerTopic(applicationId), entry, clock.now())];
     });

@@ -2,6 +2,7 @@ import type { Headers } from '../../model/headers.js';
 import { isName } from '../../model/names.js';
 import type { SourcePosition } from '../../model/record.js';
 import { isFields } from '../config/offset-texts.js';
+import { MAX_ACTOR, MAX_REASON } from '../ledger/ledger-entry.js';
 import type { RedriveRequest } from '../record/redriven-record.js';
 
 /** The header of a record that asks to feed a letter in again: JSON of a {@link RedriveRequest}. */
@@ -33,13 +34,17 @@ export function requestOf(headers: Headers): RedriveRequest | undefined {
   if (!isFields(asked)) return undefined;
   const { letter, topicId, origin, at, actor, reason, patched } = asked;
   if (!isPlace(letter) || !isPlace(origin)) return undefined;
-  if (typeof at !== 'string' || typeof actor !== 'string' || typeof reason !== 'string') return undefined;
+  // What the ledger would refuse must not get as far as a commit.
+  if (typeof at !== 'string' || !isText(actor, MAX_ACTOR) || !isText(reason, MAX_REASON)) return undefined;
   return {
     letter,
     ...(typeof topicId === 'string' && { topicId }),
     ...{ origin, at, actor, reason, patched: patched === true },
   };
 }
+
+const isText = (text: unknown, longest: number): text is string =>
+  typeof text === 'string' && text.trim() !== '' && text.length <= longest;
 
 function isPlace(at: unknown): at is SourcePosition {
   if (!isFields(at)) return false;

@@ -18,8 +18,6 @@ export async function withLetters(
   config: EngineConfig,
 ): Promise<Topology> {
   const { graph } = topology;
-  // A shadow runs beside the application, and feeds nothing in.
-  if (config.schemasOf !== config.applicationId) return topology;
   if (writesLetters(config, graph)) return withInputs(topology, () => true);
   return withLettersThatExist(topology, admin, config.version.prefix);
 }

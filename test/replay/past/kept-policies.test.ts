@@ -316,12 +316,13 @@ describe('the error policies that an application keeps', () => {
     await plain.tell([paid('ada', 1)]);
     await plain.live();
     assert.ok((await kept(plain)).every((each) => each === undefined));
-    const lenient = await begun(LENIENT);
+    // A policy that may write letters adds an internal input, and what the offsets say about that.
+    const lenient = await begun({ ...LENIENT, process: 'skip' });
     await lenient.tell([paid('ada', 1)]);
     await lenient.live();
     const [one] = await plain.app.broker.admin.groupOffsets('totals');
     const [other] = await lenient.app.broker.admin.groupOffsets('totals');
-    assert.equal((other?.metadata?.length ?? 0) - (one?.metadata?.length ?? 0), ',"onError":["sds",1]'.length);
+    assert.equal((other?.metadata?.length ?? 0) - (one?.metadata?.length ?? 0), ',"onError":["sss",1]'.length);
     await Promise.all([plain.app.close(), lenient.app.close()]);
   });
 

@@ -179,7 +179,7 @@ describe('a shadow of an application', () => {
     const left = (await pair.broker.admin.describeTopics()).map(({ name }) => name);
     assert.deepEqual(
       left.filter((name) => name.startsWith('shop-shadow-')),
-      ['shop-shadow-sums'],
+      ['shop-shadow-sums', 'shop-shadow-1-in-letters'],
     );
   });
 
@@ -254,6 +254,7 @@ describe('a shadow of an application', () => {
       'shop-shadow-1-to-draw-repartition',
       'shop-shadow-groups',
       'shop-shadow-ids',
+      'shop-shadow-ledger',
       'shop-shadow-shop-dead-letter',
       'shop-shadow-sums',
     ]);
