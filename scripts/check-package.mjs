@@ -51,7 +51,7 @@ const REQUIRED = [
   'templates/tsconfig.json',
 ];
 /** What is compressed into the tarball is downloaded by every user: a jump means that something slipped in. */
-const MAX_PACKED_BYTES = 1_200_000;
+const MAX_PACKED_BYTES = 1_250_000;
 /** The doors of the package, behind its name. */
 const DOORS = ['', '/testing', '/replay', '/letters', '/kafka', '/options', '/avro'];
 /** Those that export values, too. */
