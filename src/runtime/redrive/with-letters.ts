@@ -2,6 +2,7 @@ import type { Admin } from '../../broker/port.js';
 import { DECLARE, TOPOLOGY, type Topology } from '../../dsl/contract/processor.js';
 import type { Graph } from '../../graph/graph.js';
 import { internalInputTopic, lettersInput } from '../../graph/naming.js';
+import { isStreamsError } from '../../model/errors.js';
 import type { EngineConfig } from '../config/config.js';
 import { writesLetters } from '../topics/topic-uses.js';
 
@@ -19,7 +20,13 @@ export async function withLetters(
 ): Promise<Topology> {
   const { graph } = topology;
   if (writesLetters(config, graph)) return withInputs(topology, () => true);
-  return withLettersThatExist(topology, admin, config.version.prefix);
+  try {
+    return await withLettersThatExist(topology, admin, config.version.prefix);
+  } catch (error) {
+    // What the application may not see, it does not read. The topics that it needs are asked for later.
+    if (isStreamsError(error) && error.code === 'BROKER_UNAUTHORIZED') return topology;
+    throw error;
+  }
 }
 
 /** The same for programs that create no topics: inputs exist if their topics do. */
