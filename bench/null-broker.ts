@@ -106,7 +106,10 @@ export class NullBroker implements Broker {
     return {
       createTopics: async () => undefined,
       describeTopics: async (names) =>
-        (names ?? [this.#topic, ...this.#others]).map((name) => ({ name, partitions: 1, config: null })),
+        (names ?? [this.#topic, ...this.#others])
+          // Letters are fed in through topics that exist only once they are needed.
+          .filter((name) => !name.endsWith('-letters'))
+          .map((name) => ({ name, partitions: 1, config: null })),
       configureTopics: async () => undefined,
       deleteTopics: async () => undefined,
       deleteRecords: async () => undefined,
