@@ -4,10 +4,9 @@ import { actorOf } from '../runtime/ledger/actor.js';
 import { checkText, letterKey, MAX_ACTOR, MAX_REASON, type NewLedgerEntry } from '../runtime/ledger/ledger-entry.js';
 import { LedgerWriter } from '../runtime/ledger/ledger-writer.js';
 import { batches } from './batches.js';
-import type { LetterState } from './letter.js';
 import type { LetterPosition } from './letter-id.js';
-import { type LetterOptions, type LetterTopic, letterTopic, unknownLetter } from './letter-topic.js';
-import { Settlements } from './settlements.js';
+import { type LetterOptions, type LetterTopic, letterTopic } from './letter-topic.js';
+import { OpenLetters } from './open-letters.js';
 
 /** The steps of a discard, in their order; the second one repeats. */
 export type DiscardStep = '1 ledger' | '2 entries' | '3 done';
@@ -66,21 +65,19 @@ export async function discardLetters(options: DiscardOptions): Promise<DiscardRe
   checkText('actor', actor, MAX_ACTOR);
   const topic = await letterTopic(options);
   let writer: LedgerWriter | undefined;
-  let [discarded, before] = [0, 0];
-  const discardable = new Discardable(options, topic, { name: 'discarded', actor, time: clock.now(), reason });
+  let discarded = 0;
+  const letters = new OpenLetters(options, topic, { name: 'discarded', actor, time: clock.now(), reason });
   const reportOf = (complete: boolean): DiscardReport => ({
     discarded,
-    before,
-    gone: discardable.gone,
+    before: letters.before,
+    gone: letters.gone,
     ledger: writer?.topic ?? null,
     complete,
   });
   try {
     for await (const batch of batches(options.letters)) {
       if (signal?.aborted) return reportOf(false);
-      const gone = discardable.gone;
-      const open = await discardable.openOf(batch);
-      before += batch.length - open.length - (discardable.gone - gone);
+      const open = await letters.take(batch);
       if (open.length > 0) {
         if (!writer) {
           writer = await LedgerWriter.open(broker, applicationId, clock);
@@ -101,45 +98,9 @@ export async function discardLetters(options: DiscardOptions): Promise<DiscardRe
 
 function entryOf(
   { name, topicId }: LetterTopic,
-  at: LetterPosition,
+  { partition, offset }: LetterPosition,
   by: { readonly actor: string; readonly reason: string },
 ): NewLedgerEntry {
-  const key = letterKey({ topic: name, ...at });
+  const key = letterKey({ topic: name, partition, offset });
   return { key, what: 'discard', ...by, ...(topicId !== undefined && { fields: { topicId } }) };
-}
-
-/** Knows which letters are still to be discarded. */
-class Discardable {
-  readonly #options: DiscardOptions;
-  readonly #topic: LetterTopic;
-  readonly #state: LetterState;
-  #settlements: Settlements | undefined;
-  gone = 0;
-
-  constructor(options: DiscardOptions, topic: LetterTopic, state: LetterState) {
-    this.#options = options;
-    this.#topic = topic;
-    this.#state = state;
-  }
-
-  /** Those that are open, each once: they count as discarded from now on. */
-  async openOf(letters: readonly LetterPosition[]): Promise<readonly LetterPosition[]> {
-    const open: LetterPosition[] = [];
-    for (const { partition, offset } of letters) {
-      const at = { partition, offset };
-      const part = this.#topic.partitions[partition];
-      // An entry about a letter that does not exist yet would hide the letter that comes there.
-      if (!part || !(offset >= 0 && offset < part.latest)) throw unknownLetter(this.#topic, at);
-      if (offset < part.earliest) {
-        this.gone++;
-        continue;
-      }
-      if (!this.#settlements?.covers(at))
-        this.#settlements = await Settlements.read({ ...this.#options, signal: undefined }, this.#topic, at);
-      if (this.#settlements.stateOf(at).name !== 'open') continue;
-      this.#settlements.settle(at, this.#state);
-      open.push(at);
-    }
-    return open;
-  }
 }

@@ -14,12 +14,12 @@ export { LetterSet } from './letter-set.js';
 export { type LetterOptions, type LetterPartition, type LetterTopic, letterTopic } from './letter-topic.js';
 export { type LetterProgress, type ListLettersOptions, listLetters } from './list-letters.js';
 export {
-  type LetterPatch,
   type RedriveOptions,
   type RedriveReport,
   type RedriveStep,
   redriveLetters,
 } from './redrive-letters.js';
+export type { LetterPatch } from './redrive-requests.js';
 export type { RedriveAt } from './redrive-target.js';
 export { type ShowLetterOptions, type ShownLetter, showLetter } from './show-letter.js';
 export { type RedrivenLetter, type WatchRedrivenOptions, watchRedriven } from './watch-redriven.js';

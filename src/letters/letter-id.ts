@@ -31,3 +31,7 @@ export function parseLetterId(text: string): LetterPosition {
 /** Whether one position is before the other, in the order in which letters are listed. */
 export const isBefore = (a: LetterPosition, b: LetterPosition): boolean =>
   a.partition < b.partition || (a.partition === b.partition && a.offset < b.offset);
+
+/** The order in which letters are listed, for a sort. */
+export const byPosition = (a: LetterPosition, b: LetterPosition): number =>
+  a.partition - b.partition || a.offset - b.offset;

@@ -3,7 +3,7 @@ import { StreamsError } from '../model/errors.js';
 import { readRange } from '../runtime/ledger/read-range.js';
 import { type Letter, letterOf } from './letter.js';
 import { type LetterFilter, passes } from './letter-filter.js';
-import { isBefore, type LetterPosition, parseLetterId } from './letter-id.js';
+import { byPosition, isBefore, type LetterPosition, parseLetterId } from './letter-id.js';
 import { type LetterOptions, type LetterTopic, letterTopic, unknownLetter } from './letter-topic.js';
 import { type LedgerProblems, type SettlementLimits, Settlements } from './settlements.js';
 
@@ -114,7 +114,7 @@ function rangeOf(topic: LetterTopic, at: LetterPosition): Range {
 
 /** In the order of the topic, each once. */
 function ordered(positions: readonly LetterPosition[]): readonly LetterPosition[] {
-  const sorted = [...positions].sort((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
+  const sorted = positions.toSorted(byPosition);
   return sorted.filter((at, i) => i === 0 || isBefore(sorted[i - 1] as LetterPosition, at));
 }
 

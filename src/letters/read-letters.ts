@@ -1,22 +1,20 @@
 import { readRange } from '../runtime/ledger/read-range.js';
 import { type Letter, letterOf } from './letter.js';
-import type { LetterPosition } from './letter-id.js';
-import { isBefore, letterId } from './letter-id.js';
+import { byPosition, type LetterPosition, letterId } from './letter-id.js';
 import type { LetterOptions, LetterTopic } from './letter-topic.js';
-import type { Settlements } from './settlements.js';
+import type { OpenLetter } from './open-letters.js';
 
 /** Letters that are closer than this are read together. */
 const NEAR = 500;
 
-/** The letters at these positions, in the order of the topic. Those that are gone are left out. */
+/** These letters with their records, in the order of the topic. Those that are gone are left out. */
 export async function readLetters(
   { broker, signal }: LetterOptions,
   topic: LetterTopic,
-  positions: readonly LetterPosition[],
-  settlements: Settlements,
+  letters: readonly OpenLetter[],
 ): Promise<readonly Letter[]> {
-  const sorted = positions.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
-  const asked = new Set(sorted.map(letterId));
+  const sorted = letters.toSorted(byPosition);
+  const states = new Map(sorted.map((letter) => [letterId(letter), letter.state]));
   const found: Letter[] = [];
   for (let first = 0; first < sorted.length; ) {
     let last = first;
@@ -25,8 +23,10 @@ export async function readLetters(
     const { partition, offset: from } = sorted[first] as LetterPosition;
     const range = { topic: topic.name, partition, from, to: (sorted[last] as LetterPosition).offset + 1 };
     for await (const records of readRange(broker, range, signal))
-      for (const record of records)
-        if (asked.has(letterId(record))) found.push(letterOf(record, settlements.stateOf(record), topic.stamped));
+      for (const record of records) {
+        const state = states.get(letterId(record));
+        if (state) found.push(letterOf(record, state, topic.stamped));
+      }
     first = last + 1;
   }
   return found;

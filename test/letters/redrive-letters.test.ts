@@ -166,6 +166,23 @@ describe('a letter that is fed in again', () => {
     await close(app);
   });
 
+  it('is taken once, in whatever order and however often it is named', async () => {
+    const app = await started(logging());
+    for (const value of [2, 3, 4]) poison.add(value);
+    await feed(app, 1, 2, 3, 4);
+    poison.clear();
+    const at = (...offsets: readonly number[]) => offsets.map((offset) => ({ partition: 0, offset }));
+    await redrive(app, { letters: at(0) });
+    await app.runThrough();
+    const { requested, before, gone } = await redrive(app, { letters: at(2, 0, 2, 1) });
+    assert.deepEqual({ requested, before, gone }, { requested: 2, before: 2, gone: 0 });
+    await app.runThrough();
+    assert.equal(await logOf(app), '1234');
+    const again = await redrive(app, { letters: at(1, 1, 0), again: true });
+    assert.deepEqual([again.requested, again.before], [0, 3]);
+    await close(app);
+  });
+
   it('waits for a process, if none runs', async () => {
     const app = await started(logging());
     poison.add(2);

@@ -15,11 +15,12 @@ import {
   topology,
   toStream,
 } from '#src/index.js';
-import { applyReset, planReset, type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
+import { applyReset, planReset, type ReplayedRecord, replay, verify } from '#src/replay/index.js';
 import type { CommitStep, EngineOptions } from '#src/runtime/config/config.js';
 import { nextTurn } from '#src/runtime/config/system.js';
 import { json } from '../dsl/support.js';
 import { Application, diskBroker, diskMachine, memoryBroker, type TextRecord } from '../support/application.js';
+import { cut, rowsAt, type Seen, seenOf } from './live-and-past.js';
 
 type In = StreamRecord<string, number>;
 const numbers = json<number>();
@@ -135,11 +136,6 @@ const stories: fc.Arbitrary<readonly Step[]> = fc
     });
   });
 
-interface Seen {
-  readonly rows: Readonly<Record<string, string>>;
-  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
-}
-
 /** Runs until there is nothing to do, or until everything that was written is done. */
 async function runs(app: Application, isEnd: boolean): Promise<void> {
   for (let turns = 0; ; ) {
@@ -153,11 +149,6 @@ async function runs(app: Application, isEnd: boolean): Promise<void> {
     }
     await nextTurn();
   }
-}
-
-async function seenOf(app: Application): Promise<Seen> {
-  const rows = Object.entries(await app.rows()).map(([key, row]) => [key, row.replace(/ at \S+$/, '')]);
-  return { rows: Object.fromEntries(rows), offsets: await app.broker.admin.groupOffsets(app.applicationId) };
 }
 
 async function lived(app: Application, story: readonly Step[]): Promise<readonly Seen[]> {
@@ -182,36 +173,6 @@ async function lived(app: Application, story: readonly Step[]): Promise<readonly
   await runs(app, true);
   seen.push(await seenOf(app));
   return seen;
-}
-
-async function cut(app: Application, { offsets }: Seen) {
-  const { subTopologies } = app.topology.graph;
-  const names = subTopologies.flatMap(({ topics, internalInputs = [] }) => [
-    ...topics,
-    ...internalInputs.map((input) => `app-${input}`),
-  ]);
-  const found = await app.broker.admin.describeTopics(names);
-  return found.flatMap(({ name: topic, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => ({
-      topic,
-      partition,
-      offset: offsets.find((at) => at.topic === topic && at.partition === partition)?.offset ?? 0,
-    })),
-  );
-}
-
-const text = (value: unknown): string =>
-  JSON.stringify(value, (_name, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner));
-
-async function rowsAt(app: Application, seen: Seen): Promise<Record<string, string>> {
-  const asOf = { kind: 'offset', offsets: await cut(app, seen) } as const;
-  const state = await stateAsOf(app.topology, { broker: app.broker, inMemory: true, asOf });
-  const rows: Record<string, string> = {};
-  for (const store of state.stores)
-    for await (const [key, value] of store.entries())
-      rows[`${store.spec.name}[${store.task}] ${text(key)}`] = text(value);
-  await state.close();
-  return rows;
 }
 
 describe('calls have one outcome each, which a replay takes', () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Topology } from '#src/index.js';
-import { applyReset, planReset, type ReplayedRecord, replay, stateAsOf, verify } from '#src/replay/index.js';
+import { applyReset, planReset, type ReplayedRecord, replay, verify } from '#src/replay/index.js';
 import type { CommitStep, EngineOptions } from '#src/runtime/config/config.js';
 import { SkewedClock } from '../dsl/clock/clock.support.js';
 import { Application, diskMachine, memoryBroker, type TextRecord } from '../support/application.js';
+import { cut, rowsAt, type Seen, seenOf } from './live-and-past.js';
 import { balanced, operators, wired } from './wall-clock.support.js';
 
 const ONCE = ['exactly_once'] as const;
@@ -63,12 +64,6 @@ const stories: fc.Arbitrary<readonly Step[]> = fc
     });
   });
 
-/** The state of an application, and its positions. */
-interface Seen {
-  readonly rows: Readonly<Record<string, string>>;
-  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
-}
-
 async function lived(app: Application, story: readonly Step[]): Promise<readonly Seen[]> {
   const seen: Seen[] = [];
   await app.start();
@@ -89,44 +84,10 @@ async function lived(app: Application, story: readonly Step[]): Promise<readonly
     await app.runThrough(async () => {
       left = Number.POSITIVE_INFINITY;
     });
-    const rows = Object.entries(await app.rows())
-      // A session's row looks otherwise in a store that is shown: what it emits is compared.
-      .filter(([key]) => !key.startsWith('sessions['))
-      .map(([key, row]) => [key, row.replace(/ at \S+$/, '')]);
-    seen.push({ rows: Object.fromEntries(rows), offsets: await app.broker.admin.groupOffsets(app.applicationId) });
+    // A session's row looks otherwise in a store that is shown: what it emits is compared.
+    seen.push(await seenOf(app, (name) => !name.startsWith('sessions[')));
   }
   return seen;
-}
-
-/** All positions that a replay needs: those of sources and of internal inputs. */
-async function cut(app: Application, { offsets }: Seen) {
-  const { subTopologies } = app.topology.graph;
-  const names = subTopologies.flatMap(({ topics, internalInputs = [] }) => [
-    ...topics,
-    ...internalInputs.map((input) => `app-${input}`),
-  ]);
-  const found = await app.broker.admin.describeTopics(names);
-  return found.flatMap(({ name: topic, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => ({
-      topic,
-      partition,
-      offset: offsets.find((at) => at.topic === topic && at.partition === partition)?.offset ?? 0,
-    })),
-  );
-}
-
-const text = (value: unknown): string =>
-  JSON.stringify(value, (_name, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner));
-
-async function rowsAt(app: Application, seen: Seen): Promise<Record<string, string>> {
-  const asOf = { kind: 'offset', offsets: await cut(app, seen) } as const;
-  const state = await stateAsOf(app.topology, { broker: app.broker, inMemory: true, asOf });
-  const rows: Record<string, string> = {};
-  for (const store of state.stores.filter(({ spec }) => spec.shown === undefined))
-    for await (const [key, value] of store.entries())
-      rows[`${store.spec.name}[${store.task}] ${text(key)}`] = text(value);
-  await state.close();
-  return rows;
 }
 
 describe('what the wall clock has done is done again by a replay', () => {

@@ -4,7 +4,7 @@ import { repartitionTopic } from '../../graph/naming.js';
 import { StreamsError } from '../../model/errors.js';
 import type { ApplicationVersion } from '../../runtime/config/application-version.js';
 import { firstBetween } from '../../runtime/offsets/first-between.js';
-import { type EffectsMode, markOf } from '../../runtime/offsets/reset-marks.js';
+import { checkResetFinished, type EffectsMode } from '../../runtime/offsets/reset-marks.js';
 import { withLettersThatExist } from '../../runtime/redrive/with-letters.js';
 import { firstUnread } from '../repair/first-unread.js';
 import { furthest } from '../repair/reset-move.js';
@@ -119,7 +119,7 @@ async function plan(kind: Retirement['kind'], declared: Topology, options: Promo
   const place = await shadowStatus(broker.admin, applicationId);
   const { version } = checkThere(kind, place);
   const committed = await broker.admin.groupOffsets(applicationId);
-  checkMarks(applicationId, [...committed, ...place.positions]);
+  checkResetFinished(applicationId, [...committed, ...place.positions]);
   const topics = await countTopics(broker.admin, topology, { ...config, version });
   const { subTopologies } = topology.graph;
   const sources = partitionsOf([...new Set(subTopologies.flatMap((sub) => sub.topics))].sort(), topics);
@@ -168,17 +168,6 @@ function checkThere(
       : kind === 'promote'
         ? 'Run one until it has caught up: `millrace run FILE --shadow --fresh`.'
         : 'A promotion can be rolled back until another shadow is started (--fresh).',
-  });
-}
-
-/** Errors: RESET_UNFINISHED. */
-function checkMarks(applicationId: string, positions: readonly PartitionOffset[]): void {
-  const mark = positions.map(markOf).find((each) => each?.unfinished);
-  if (!mark) return;
-  throw new StreamsError('RESET_UNFINISHED', {
-    what: `the reset ${mark.id} of the application was interrupted`,
-    at: `group ${applicationId}`,
-    action: 'Run `millrace reset` once more first: it goes on where it was.',
   });
 }
 

@@ -1,4 +1,5 @@
 import type { PartitionOffset } from '../../broker/port.js';
+import { StreamsError } from '../../model/errors.js';
 import { addedTo, isFields, textOf } from '../config/offset-texts.js';
 
 /**
@@ -65,3 +66,14 @@ export const quietIn = (position: PartitionOffset, id: string): PartitionOffset 
 
 export const isQuietIn = ({ metadata }: PartitionOffset, id: string): boolean =>
   textOf(metadata).quiet === id.slice(-ID_TIME);
+
+/** Errors: RESET_UNFINISHED: the positions are about to change. */
+export function checkResetFinished(applicationId: string, positions: readonly PartitionOffset[]): void {
+  const mark = positions.map(markOf).find((each) => each?.unfinished);
+  if (!mark) return;
+  throw new StreamsError('RESET_UNFINISHED', {
+    what: `the reset ${mark.id} of the application was interrupted`,
+    at: `group ${applicationId}`,
+    action: 'Run `millrace reset` once more first: it goes on where it was.',
+  });
+}
