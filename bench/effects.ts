@@ -1,11 +1,7 @@
 import { join } from 'node:path';
 import { mapAsync, serdes, start, type Topology, to, topology } from 'millrace';
-import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import type { Broker } from '#src/broker/port.js';
-import { Headers } from '#src/model/headers.js';
-import { systemClock } from '#src/runtime/config/system.js';
-import { openRocksDatabase } from '#src/state/database/rocksdb.js';
-import { withDirectory } from './directory.js';
+import { withEmbedded } from './embedded.js';
 import { type Measured, measure } from './measure.js';
 
 /** Calls of `mapAsync` on the embedded broker: one task, one partition. */
@@ -50,28 +46,16 @@ export async function runCalls(name: string): Promise<Measured> {
       to('out', { key: serdes.string, value: serdes.json<number>() }),
     );
   });
-  return withDirectory(async (directory) => {
-    const broker = await openEmbeddedBroker({
-      directory: join(directory, 'broker'),
-      openDatabase: openRocksDatabase,
-      clock: systemClock,
-    });
-    await broker.admin.createTopics(
-      ['in', 'out'].map((topic) => ({ name: topic, partitions: 1, config: { 'retention.ms': '-1' } })),
-    );
-    // Of the slow key there is one record: ten of them would take ten times as long, one after the other.
-    const keyOf = (at: number): number => (slowMs === undefined ? at % keys : at === 0 ? 0 : 1 + (at % (keys - 1)));
-    await write(broker, records, keyOf);
-    try {
-      const began = performance.now();
-      const measured = await measure(records, () => runs(target, broker, directory));
-      if (slowMs === undefined) return measured;
-      // They all wait from the beginning: what counts is when the last ones of the others were called.
-      const at = (share: number): number => (endedAt[Math.floor(share * (endedAt.length - 1))] as number) - began;
-      return { ...measured, latency: { medianMs: at(0.5), p99Ms: at(0.99) } };
-    } finally {
-      await broker.close();
-    }
+  // Of the slow key there is one record: ten of them would take ten times as long, one after the other.
+  const keyOf = (at: number): number => (slowMs === undefined ? at % keys : at === 0 ? 0 : 1 + (at % (keys - 1)));
+  const make = (at: number) => ({ key: Buffer.from(`key-${keyOf(at)}`), value: Buffer.from(String(at)) });
+  return withEmbedded({ records, make }, async (broker, directory) => {
+    const began = performance.now();
+    const measured = await measure(records, () => runs(target, broker, directory));
+    if (slowMs === undefined) return measured;
+    // They all wait from the beginning: what counts is when the last ones of the others were called.
+    const at = (share: number): number => (endedAt[Math.floor(share * (endedAt.length - 1))] as number) - began;
+    return { ...measured, latency: { medianMs: at(0.5), p99Ms: at(0.99) } };
   });
 }
 
@@ -79,18 +63,4 @@ async function runs(target: Topology, broker: Broker, directory: string): Promis
   const streams = await start(target, { broker, stateDirectory: join(directory, 'state') });
   await streams.untilIdle();
   await streams.stop();
-}
-
-async function write(broker: Broker, records: number, keyOf: (at: number) => number): Promise<void> {
-  const writer = await broker.createWriter();
-  for (let offset = 0; offset < records; ) {
-    const chunk = Array.from({ length: Math.min(10_000, records - offset) }, () => {
-      const at = offset++;
-      const [key, value] = [Buffer.from(`key-${keyOf(at)}`), Buffer.from(String(at))];
-      return { topic: 'in', partition: 0, key, value, timestamp: 1_700_000_000_000 + at, headers: Headers.none };
-    });
-    await writer.write(chunk);
-    await writer.flush();
-  }
-  await writer.close();
 }

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { aggregate, dedupe, mapValues, reorderByVersion, serdes, start, type Topology, to, topology } from 'millrace';
 import { filter } from 'rxjs';
-import { openEmbeddedBroker } from '#src/broker/embedded/broker.js';
 import type { Broker, BrokerRecord } from '#src/broker/port.js';
 import { Headers } from '#src/model/headers.js';
-import { systemClock } from '#src/runtime/config/system.js';
-import { openRocksDatabase } from '#src/state/database/rocksdb.js';
 import { withDirectory } from './directory.js';
+import { withEmbedded } from './embedded.js';
 import { type Case, event } from './engine-case.js';
 import { JOIN_CASES } from './engine-joins.js';
 import { TIME_WINDOW_CASES } from './engine-time-windows.js';
@@ -123,38 +121,8 @@ export async function runEngine(name: string): Promise<Measured> {
 /** Everything: read from the embedded log, aggregate, write output and changelog to it, exactly once. */
 export async function runEmbedded(): Promise<Measured> {
   const records = 500_000;
-  return withDirectory(async (directory) => {
-    const broker = await openEmbeddedBroker({
-      directory: join(directory, 'broker'),
-      openDatabase: openRocksDatabase,
-      clock: systemClock,
-    });
-    await broker.admin.createTopics(
-      ['in', 'out'].map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })),
-    );
-    const writer = await broker.createWriter();
-    for (let offset = 0; offset < records; ) {
-      const chunk = Array.from({ length: 10_000 }, () => {
-        const at = offset++;
-        return {
-          topic: 'in',
-          partition: 0,
-          key: Buffer.from(`key-${(at * 7919) % 10_000}`),
-          value: valueAt(at, at),
-          timestamp: 1_700_000_000_000 + at,
-          headers: Headers.none,
-        };
-      });
-      await writer.write(chunk);
-      await writer.flush();
-    }
-    await writer.close();
-    try {
-      return await work(totals('embedded'), broker, directory, records);
-    } finally {
-      await broker.close();
-    }
-  });
+  const make = (at: number) => ({ key: Buffer.from(`key-${(at * 7919) % 10_000}`), value: valueAt(at, at) });
+  return withEmbedded({ records, make }, (broker, directory) => work(totals('embedded'), broker, directory, records));
 }
 
 async function work(

@@ -9,7 +9,10 @@ export interface OpenLetter extends LetterPosition {
   readonly state: LetterState;
 }
 
-/** Knows which letters are still to be settled. Each is taken once, in whatever order and however often it is named. */
+/**
+ * Knows which letters are still to be settled. Each is taken once, in whatever order and however often it is
+ * named.
+ */
 export class OpenLetters {
   readonly #options: LetterOptions;
   readonly #topic: LetterTopic;

@@ -52,7 +52,7 @@ export class RedriveRequests {
     this.#targets = new RedriveTargets(options.topology, version.prefix, options.at ?? 'operator');
   }
 
-  /** Errors: REDRIVE_TARGET_UNKNOWN, LETTER_INCOMPLETE, and what the patch throws. No topic is created then. */
+  /** Errors: REDRIVE_TARGET_UNKNOWN, LETTER_INCOMPLETE, and those of the patch. No topic is created then. */
   async of(letters: readonly Letter[]): Promise<readonly Requested[]> {
     const found: (Requested & { readonly target: RedriveTarget })[] = [];
     for (const letter of letters) {
